@@ -1,0 +1,12 @@
+# cmake -DFOLDER=… -DLINKS=… -P link.cmake: fills LINKS with links to the libraries in FOLDER.
+cmake_minimum_required(VERSION 3.22)
+file(MAKE_DIRECTORY "${LINKS}")
+file(GLOB old "${LINKS}/*.so" "${LINKS}/*.so.*")
+file(GLOB libraries "${FOLDER}/*.so" "${FOLDER}/*.so.*")
+if(old)
+  file(REMOVE ${old})
+endif()
+foreach(library IN LISTS libraries)
+  get_filename_component(name "${library}" NAME)
+  file(CREATE_LINK "${library}" "${LINKS}/${name}" SYMBOLIC)
+endforeach()

@@ -194,8 +194,7 @@ ICF_API long long icf_gguf_find_key(const icf_gguf *file, const char *name);
 /* Fills `info`, whose struct_size is set, with key `index`, 0 <= index < n_keys. */
 ICF_API icf_status icf_gguf_describe_key(const icf_gguf *file, long long index, icf_key_info *info, icf_error *error);
 
-/* Elements first … first + count - 1 of a key of kind INTEGER or BOOL (0 or 1). A value beyond long long is
- * ICF_ERROR_FORMAT. */
+/* Elements first … first + count - 1 of a key of kind INTEGER or BOOL (0 or 1). An unsigned 64-bit value keeps its bits. */
 ICF_API icf_status icf_gguf_read_integers(const icf_gguf *file, long long index, long long first, long long count,
                                           long long *values, icf_error *error);
 

@@ -1,0 +1,228 @@
+#include "backend.h"
+
+#include "error.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <fstream>
+#include <sched.h>
+#include <set>
+
+namespace icf {
+
+// ---- Messages of ggml ----
+
+static std::atomic<int> log_level{ICF_LOG_ERROR};
+
+static int level_of(ggml_log_level level) {
+    switch (level) {
+        case GGML_LOG_LEVEL_ERROR: return ICF_LOG_ERROR;
+        case GGML_LOG_LEVEL_WARN: return ICF_LOG_WARN;
+        case GGML_LOG_LEVEL_INFO: return ICF_LOG_INFO;
+        default: return ICF_LOG_DEBUG;
+    }
+}
+
+static void log_to_stderr(ggml_log_level level, const char * message, void *) {
+    if (level_of(level) <= log_level.load(std::memory_order_relaxed)) {
+        fputs(message, stderr);
+    }
+}
+
+void set_log_level(int level) {
+    log_level.store(level, std::memory_order_relaxed);
+}
+
+// ---- Devices ----
+
+// The folder this library was loaded from.
+static std::string library_folder() {
+    Dl_info info;
+    if (!dladdr(reinterpret_cast<const void *>(&library_folder), &info) || !info.dli_fname) {
+        return ".";
+    }
+    const std::string path = info.dli_fname;
+    const size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+// OpenMP's threads spin between two operations of a graph. By default they do so for milliseconds, which stalls every
+// other process on the machine and, with one busy neighbour, the computation itself. A few microseconds bridge the gap
+// between two operations; after that they sleep. A user's own setting is kept.
+static void bound_openmp_spinning() {
+    if (!getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT")) {
+        setenv("GOMP_SPINCOUNT", "10000", 1);
+    }
+}
+
+static std::vector<Device> load_devices() {
+    ggml_log_set(log_to_stderr, nullptr);
+    bound_openmp_spinning();
+    ggml_backend_load_all_from_path(library_folder().c_str());
+    std::vector<Device> found;
+    for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+        ggml_backend_dev_t handle = ggml_backend_dev_get(i);
+        switch (ggml_backend_dev_type(handle)) {
+            case GGML_BACKEND_DEVICE_TYPE_CPU: found.push_back({handle, ICF_DEVICE_CPU}); break;
+            case GGML_BACKEND_DEVICE_TYPE_GPU:
+            case GGML_BACKEND_DEVICE_TYPE_IGPU: found.push_back({handle, ICF_DEVICE_GPU}); break;
+            default: found.push_back({handle, ICF_DEVICE_OTHER}); break;
+        }
+    }
+    std::stable_sort(found.begin(), found.end(), [](const Device & a, const Device & b) { return a.kind < b.kind; });
+    if (found.empty() || found[0].kind != ICF_DEVICE_CPU) {
+        found.clear();
+    }
+    return found;
+}
+
+const std::vector<Device> & devices() {
+    static const std::vector<Device> loaded = load_devices();
+    return loaded;
+}
+
+int resolve_device(int index) {
+    const std::vector<Device> & all = devices();
+    if (all.empty()) {
+        fail(ICF_ERROR_DEVICE, "no ggml backend for this CPU could be loaded from %s", library_folder().c_str());
+    }
+    if (index == -1) {
+        return all.size() > 1 && all[1].kind == ICF_DEVICE_GPU ? 1 : 0;
+    }
+    if (index < 0 || static_cast<size_t>(index) >= all.size() || all[static_cast<size_t>(index)].kind == ICF_DEVICE_OTHER) {
+        fail(ICF_ERROR_DEVICE, "there is no device %d to compute on; devices are 0 … %zu", index, all.size() - 1);
+    }
+    return index;
+}
+
+const Device & device_at(int index) {
+    return devices()[static_cast<size_t>(resolve_device(index))];
+}
+
+template <typename Function> static Function backend_function(const Device & device, const char * name) {
+    ggml_backend_reg_t registry = ggml_backend_dev_backend_reg(device.handle);
+    return reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(registry, name));
+}
+
+std::string device_features(const Device & device) {
+    const auto get_features = backend_function<ggml_backend_get_features_t>(device, "ggml_backend_get_features");
+    std::string names;
+    if (get_features) {
+        for (const ggml_backend_feature * f = get_features(ggml_backend_dev_backend_reg(device.handle)); f->name; f++) {
+            if (strcmp(f->value, "0") != 0) {
+                names += names.empty() ? "" : " ";
+                names += strcmp(f->value, "1") == 0 ? f->name : std::string(f->name) + "=" + f->value;
+            }
+        }
+    }
+    return names;
+}
+
+// ---- Threads ----
+
+// Processors that a container's quota amounts to (cgroup v2: "quota period" in microseconds); `cores` without one.
+static int within_quota(int cores) {
+    std::ifstream file("/sys/fs/cgroup/cpu.max");
+    double quota = 0;
+    double period = 0;
+    if (file >> quota >> period && quota > 0 && period > 0) {
+        return std::clamp(static_cast<int>(std::ceil(quota / period)), 1, cores);
+    }
+    return cores;
+}
+
+int physical_cores() {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
+        return 1;
+    }
+    std::set<std::string> cores; // hyper-threads of one core share this list
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &allowed)) {
+            std::ifstream file(text("/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu));
+            std::string siblings;
+            cores.insert(std::getline(file, siblings) ? siblings : std::to_string(cpu));
+        }
+    }
+    return within_quota(std::max<int>(1, static_cast<int>(cores.size())));
+}
+
+int resolve_threads(int asked) {
+    if (asked < 0 || asked > 512) {
+        fail(ICF_ERROR_ARGUMENT, "%d threads: 0 (all cores) to 512 are possible", asked);
+    }
+    static const int cores = physical_cores();
+    return asked == 0 ? cores : asked;
+}
+
+// ---- Computation ----
+
+Backend::Backend(int device, int n_threads) : device_(device_at(device)), n_threads_(resolve_threads(n_threads)) {
+    backend_.reset(ggml_backend_dev_init(device_.handle, nullptr));
+    if (!backend_) {
+        fail(ICF_ERROR_DEVICE, "device %s cannot be used", ggml_backend_dev_name(device_.handle));
+    }
+    const auto set_threads = backend_function<ggml_backend_set_n_threads_t>(device_, "ggml_backend_set_n_threads");
+    if (set_threads) {
+        set_threads(backend_.get(), n_threads_);
+    }
+}
+
+BufferPtr Backend::allocate(size_t bytes, const char * purpose) const {
+    BufferPtr buffer(ggml_backend_alloc_buffer(backend_.get(), bytes));
+    if (!buffer) {
+        size_t free = 0;
+        size_t total = 0;
+        ggml_backend_dev_memory(device_.handle, &free, &total);
+        fail(ICF_ERROR_MEMORY, "out of memory on %s: %s needs %.1f MiB, %.1f MiB of %.1f MiB are free",
+             ggml_backend_dev_name(device_.handle), purpose, double(bytes) / 1048576, double(free) / 1048576,
+             double(total) / 1048576);
+    }
+    return buffer;
+}
+
+TensorContext::TensorContext(size_t max_tensors, size_t max_nodes) {
+    memory_.resize(max_tensors * ggml_tensor_overhead() + (max_nodes ? ggml_graph_overhead_custom(max_nodes, false) : 0) + 1024);
+    context_.reset(ggml_init({memory_.size(), memory_.data(), true}));
+    if (!context_) {
+        fail(ICF_ERROR_MEMORY, "out of memory");
+    }
+}
+
+GraphRunner::GraphRunner(const Backend & backend, size_t max_nodes)
+    : backend_(backend), max_nodes_(max_nodes), context_(max_nodes, max_nodes),
+      allocator_(ggml_gallocr_new(backend.buffer_type())) {}
+
+ggml_context * GraphRunner::begin() {
+    context_.reset();
+    graph_ = ggml_new_graph_custom(context_.get(), max_nodes_, false);
+    return context_.get();
+}
+
+void GraphRunner::allocate() {
+    for (int i = 0; i < ggml_graph_n_nodes(graph_); i++) {
+        const ggml_tensor * node = ggml_graph_node(graph_, i);
+        if (!ggml_backend_supports_op(backend_.get(), node)) {
+            const char * type = node->src[0] ? ggml_type_name(node->src[0]->type) : ggml_type_name(node->type);
+            fail(ICF_ERROR_UNSUPPORTED, "%s cannot compute %s of type %s ('%s')", ggml_backend_name(backend_.get()),
+                 ggml_op_desc(node), type, node->src[0] ? node->src[0]->name : node->name);
+        }
+    }
+    if (!ggml_gallocr_alloc_graph(allocator_.get(), graph_)) {
+        fail(ICF_ERROR_MEMORY, "out of memory on %s for the scratch memory of a batch", ggml_backend_name(backend_.get()));
+    }
+}
+
+void GraphRunner::compute() {
+    if (ggml_backend_graph_compute(backend_.get(), graph_) != GGML_STATUS_SUCCESS) {
+        fail(ICF_ERROR_DEVICE, "computation on %s failed", ggml_backend_name(backend_.get()));
+    }
+}
+
+} // namespace icf

@@ -1,0 +1,111 @@
+// The devices of this machine, and streams of computation on them.
+#pragma once
+
+#include "ggml-alloc.h"
+#include "ggml-backend.h"
+#include "ggml.h"
+#include "icf.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace icf {
+
+struct Device {
+    ggml_backend_dev_t handle;
+    icf_device_kind kind;
+};
+
+// All devices, the CPU first. The first call loads the backends beside this library; without a CPU it is empty.
+const std::vector<Device> & devices();
+
+// The device of that index; -1 is the first GPU, else the CPU. ICF_ERROR_DEVICE if there is none.
+const Device & device_at(int index);
+int resolve_device(int index);
+
+// What the variant that was loaded makes use of, such as "AVX512 AVX512_BF16".
+std::string device_features(const Device & device);
+
+// Cores this process may run on, without their hyper-threads, within the limits of its container.
+int physical_cores();
+
+// Threads to use: `asked`, or all physical cores for 0. ICF_ERROR_ARGUMENT outside 0 … 512.
+int resolve_threads(int asked);
+
+void set_log_level(int level);
+
+struct BufferDeleter {
+    void operator()(ggml_backend_buffer_t buffer) const { ggml_backend_buffer_free(buffer); }
+};
+using BufferPtr = std::unique_ptr<ggml_backend_buffer, BufferDeleter>;
+
+// One stream of computation on a device.
+class Backend {
+public:
+    Backend(int device, int n_threads);
+
+    ggml_backend_t get() const { return backend_.get(); }
+    const Device & device() const { return device_; }
+    bool is_cpu() const { return device_.kind == ICF_DEVICE_CPU; }
+    int n_threads() const { return n_threads_; }
+    ggml_backend_buffer_type_t buffer_type() const { return ggml_backend_get_default_buffer_type(backend_.get()); }
+
+    // ICF_ERROR_MEMORY if the device has not that much left.
+    BufferPtr allocate(size_t bytes, const char * purpose) const;
+
+private:
+    struct Deleter {
+        void operator()(ggml_backend_t backend) const { ggml_backend_free(backend); }
+    };
+
+    const Device & device_;
+    int n_threads_;
+    std::unique_ptr<ggml_backend, Deleter> backend_;
+};
+
+// Memory for the description of tensors, whose data lies elsewhere.
+class TensorContext {
+public:
+    explicit TensorContext(size_t max_tensors, size_t max_nodes = 0);
+
+    ggml_context * get() const { return context_.get(); }
+    void reset() { ggml_reset(context_.get()); }
+
+private:
+    struct Deleter {
+        void operator()(ggml_context * context) const { ggml_free(context); }
+    };
+
+    std::vector<char> memory_;
+    std::unique_ptr<ggml_context, Deleter> context_;
+};
+
+// A graph that is built, allocated, and then computed as often as its inputs change.
+class GraphRunner {
+public:
+    GraphRunner(const Backend & backend, size_t max_nodes);
+
+    // Starts a new graph; the one before is forgotten.
+    ggml_context * begin();
+    ggml_cgraph * graph() const { return graph_; }
+
+    // ICF_ERROR_UNSUPPORTED if the device lacks an operation, ICF_ERROR_MEMORY if the graph does not fit.
+    void allocate();
+    void compute();
+
+    long long bytes() const { return static_cast<long long>(ggml_gallocr_get_buffer_size(allocator_.get(), 0)); }
+
+private:
+    struct Deleter {
+        void operator()(ggml_gallocr_t allocator) const { ggml_gallocr_free(allocator); }
+    };
+
+    const Backend & backend_;
+    size_t max_nodes_;
+    TensorContext context_;
+    ggml_cgraph * graph_ = nullptr;
+    std::unique_ptr<ggml_gallocr, Deleter> allocator_;
+};
+
+} // namespace icf

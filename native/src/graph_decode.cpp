@@ -1,0 +1,109 @@
+#include "graph_decode.h"
+
+#include "graph_ops.h"
+
+namespace icf {
+
+namespace {
+
+class DecodeBuilder {
+public:
+    DecodeBuilder(ggml_context * ctx, ggml_cgraph * graph, const DecoderParams & params, const DecoderWeights & weights,
+                  const KvCache & cache, const DecodeShape & shape)
+        : ctx_(ctx), graph_(graph), p_(params), w_(weights), cache_(cache), shape_(shape) {}
+
+    DecodeGraph build() {
+        g_.rows = input(ctx_, "rows", GGML_TYPE_F32, p_.n_embd, shape_.n_rows);
+        g_.positions = input(ctx_, "positions", GGML_TYPE_I32, shape_.n_rows);
+        g_.slots = input(ctx_, "slots", GGML_TYPE_I64, shape_.n_rows);
+        g_.mask = input(ctx_, "mask", GGML_TYPE_F16, shape_.n_kv, shape_.n_rows);
+
+        ggml_tensor * x = g_.rows; // the residual stream
+        for (int i = 0; i < p_.n_layer; i++) {
+            // Only rows whose outputs are wanted go through the last layer; all of them leave their keys and values there.
+            const int n_out = i == p_.n_layer - 1 ? shape_.n_outputs : shape_.n_rows;
+            x = layer(i, x, n_out);
+        }
+        if (shape_.n_outputs > 0) {
+            outputs(x);
+        }
+        return g_;
+    }
+
+private:
+    // x [n_embd, n_rows] → [n_embd, n_out], the last n_out rows; NULL for none
+    ggml_tensor * layer(int i, ggml_tensor * x, int n_out) {
+        const DecoderLayer & l = w_.layers[i];
+        ggml_tensor * normed = rms_norm(ctx_, x, l.attn_norm, p_.norm_eps);
+        store(i, normed);
+        if (n_out == 0) {
+            return nullptr;
+        }
+        x = ggml_add(ctx_, last_rows(ctx_, x, n_out), self_attention(i, last_rows(ctx_, normed, n_out), n_out));
+        return ggml_add(ctx_, x, swiglu(ctx_, l.gate, l.up, l.down, rms_norm(ctx_, x, l.ffn_norm, p_.norm_eps)));
+    }
+
+    // Keys and values of the batch into the cache.
+    void store(int i, ggml_tensor * normed) {
+        const DecoderLayer & l = w_.layers[i];
+        ggml_tensor * k = heads(linear(ctx_, l.wk, l.bk, normed), l.k_norm, g_.positions);
+        ggml_tensor * v = linear(ctx_, l.wv, l.bv, normed);
+        k = ggml_reshape_2d(ctx_, k, p_.n_embd_kv(), shape_.n_rows);
+        ggml_build_forward_expand(graph_, cache_.store_keys(ctx_, i, k, g_.slots));
+        ggml_build_forward_expand(graph_, cache_.store_values(ctx_, i, v, g_.slots));
+    }
+
+    // normed [n_embd, n_out] → [n_embd, n_out]
+    ggml_tensor * self_attention(int i, ggml_tensor * normed, int n_out) {
+        const DecoderLayer & l = w_.layers[i];
+        ggml_tensor * q = heads(linear(ctx_, l.wq, l.bq, normed), l.q_norm, last_elements(g_.positions, n_out));
+        ggml_tensor * attended = attention(ctx_, heads_last(ctx_, q), cache_.keys(ctx_, i, shape_.n_kv),
+                                           cache_.values(ctx_, i, shape_.n_kv), last_rows(ctx_, g_.mask, n_out));
+        return linear(ctx_, l.wo, l.bo, attended);
+    }
+
+    // x [n_embd_head * n_head, n] → [n_embd_head, n_head, n], normed where the architecture does so, and rotated
+    ggml_tensor * heads(ggml_tensor * x, ggml_tensor * norm, ggml_tensor * positions) {
+        x = split_heads(ctx_, x, p_.n_embd_head);
+        if (norm) {
+            x = rms_norm(ctx_, x, norm, p_.norm_eps);
+        }
+        return rope(ctx_, x, positions, w_.rope_factors, p_.rope);
+    }
+
+    ggml_tensor * last_elements(ggml_tensor * x, long long count) {
+        return count == x->ne[0] ? x : ggml_view_1d(ctx_, x, count, static_cast<size_t>(x->ne[0] - count) * x->nb[0]);
+    }
+
+    void outputs(ggml_tensor * x) {
+        g_.hidden = rms_norm(ctx_, x, w_.output_norm, p_.norm_eps);
+        ggml_set_output(g_.hidden);
+        ggml_build_forward_expand(graph_, g_.hidden);
+        if (shape_.outputs & ICF_OUTPUT_LOGITS) {
+            g_.logits = ggml_mul_mat(ctx_, w_.output, g_.hidden);
+            ggml_set_output(g_.logits);
+            ggml_build_forward_expand(graph_, g_.logits);
+        }
+    }
+
+    ggml_context * ctx_;
+    ggml_cgraph * graph_;
+    const DecoderParams & p_;
+    const DecoderWeights & w_;
+    const KvCache & cache_;
+    const DecodeShape shape_;
+    DecodeGraph g_;
+};
+
+} // namespace
+
+size_t decode_graph_nodes(const DecoderParams & params) {
+    return 64 + 64 * static_cast<size_t>(params.n_layer);
+}
+
+DecodeGraph build_decode_graph(ggml_context * ctx, ggml_cgraph * graph, const DecoderParams & params,
+                               const DecoderWeights & weights, const KvCache & cache, const DecodeShape & shape) {
+    return DecodeBuilder(ctx, graph, params, weights, cache, shape).build();
+}
+
+} // namespace icf

@@ -1,0 +1,55 @@
+#include "graph_ops.h"
+
+#include <cmath>
+
+namespace icf {
+
+ggml_tensor * rms_norm(ggml_context * ctx, ggml_tensor * x, ggml_tensor * weight, float eps) {
+    return ggml_mul(ctx, ggml_rms_norm(ctx, x, eps), weight);
+}
+
+ggml_tensor * linear(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * bias, ggml_tensor * x) {
+    ggml_tensor * y = ggml_mul_mat(ctx, weight, x);
+    return bias ? ggml_add(ctx, y, bias) : y;
+}
+
+ggml_tensor * rope(ggml_context * ctx, ggml_tensor * x, ggml_tensor * positions, ggml_tensor * factors,
+                   const RopeParams & p) {
+    const int mode = p.halves ? GGML_ROPE_TYPE_NEOX : 0;
+    return ggml_rope_ext(ctx, x, positions, factors, p.n_dims, mode, p.n_ctx_orig, p.base, p.scale, p.ext_factor,
+                         p.attn_factor, p.beta_fast, p.beta_slow);
+}
+
+ggml_tensor * attention(ggml_context * ctx, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v, ggml_tensor * mask) {
+    const float scale = 1.0f / std::sqrt(static_cast<float>(q->ne[0]));
+    ggml_tensor * out = ggml_flash_attn_ext(ctx, q, k, v, mask, scale, 0.0f, 0.0f); // [n_embd_head, n_head, n_q]
+    return ggml_reshape_2d(ctx, out, out->ne[0] * out->ne[1], out->ne[2]);
+}
+
+ggml_tensor * swiglu(ggml_context * ctx, ggml_tensor * gate, ggml_tensor * up, ggml_tensor * down, ggml_tensor * x) {
+    return ggml_mul_mat(ctx, down, ggml_swiglu_split(ctx, ggml_mul_mat(ctx, gate, x), ggml_mul_mat(ctx, up, x)));
+}
+
+ggml_tensor * split_heads(ggml_context * ctx, ggml_tensor * x, int n_embd_head) {
+    return ggml_reshape_3d(ctx, x, n_embd_head, x->ne[0] / n_embd_head, x->ne[1]);
+}
+
+ggml_tensor * heads_last(ggml_context * ctx, ggml_tensor * x) {
+    return ggml_permute(ctx, x, 0, 2, 1, 3);
+}
+
+ggml_tensor * last_rows(ggml_context * ctx, ggml_tensor * x, long long count) {
+    if (count == x->ne[1]) {
+        return x;
+    }
+    return ggml_view_2d(ctx, x, x->ne[0], count, x->nb[1], static_cast<size_t>(x->ne[1] - count) * x->nb[1]);
+}
+
+ggml_tensor * input(ggml_context * ctx, const char * name, ggml_type type, long long ne0, long long ne1) {
+    ggml_tensor * tensor = ggml_new_tensor_2d(ctx, type, ne0, ne1);
+    ggml_set_name(tensor, name);
+    ggml_set_input(tensor);
+    return tensor;
+}
+
+} // namespace icf

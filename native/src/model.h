@@ -1,0 +1,45 @@
+// The weights of an LLM: immutable, shared by its digesters and sessions.
+#pragma once
+
+#include "weights.h"
+
+namespace icf {
+
+class Model {
+public:
+    Model(const std::string & path, int device, bool use_mmap);
+
+    const std::shared_ptr<const GgufFile> & file() const { return file_; }
+    const DecoderParams & params() const { return params_; }
+    const DecoderWeights & weights() const { return weights_; }
+    int device() const { return device_; }
+    long long vocab_hash() const { return vocab_hash_; }
+    long long fingerprint() const { return fingerprint_; }
+
+    void describe(icf_model_info & info) const;
+
+    // ICF_ERROR_ARGUMENT names the first token outside the vocabulary.
+    void check_tokens(const int32_t * tokens, long long n_tokens) const;
+
+    // Word embeddings of checked tokens as F32 rows [n_tokens, n_embd].
+    void embed(const int32_t * tokens, long long n_tokens, float * rows) const;
+
+private:
+    long long compute_fingerprint() const;
+
+    std::shared_ptr<const GgufFile> file_;
+    DecoderParams params_;
+    int device_;
+    TensorStore store_;
+    DecoderWeights weights_;
+    long long vocab_hash_;
+    long long fingerprint_;
+};
+
+// Adds a tensor's data to a hash, read from the file.
+void hash_tensor(Hash & hash, const GgufFile & file, const char * name);
+
+// Copies `source` into a field of `capacity` bytes, cut to fit.
+void copy_field(char * target, size_t capacity, const std::string & source);
+
+} // namespace icf

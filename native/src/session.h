@@ -1,0 +1,71 @@
+// One timeline of an LLM: its KV cache, its tokens, and the outputs of the last append.
+#pragma once
+
+#include "graph_decode.h"
+#include "model.h"
+
+#include <atomic>
+#include <functional>
+
+namespace icf {
+
+class Session {
+public:
+    Session(std::shared_ptr<const Model> model, const icf_session_options & options);
+
+    const Model & model() const { return *model_; }
+    long long length() const { return length_.load(std::memory_order_relaxed); }
+    void describe(icf_session_info & info) const;
+
+    void append_tokens(const int32_t * tokens, long long n, long long n_outputs, int32_t outputs);
+    void append_rows(const void * rows, int32_t type, long long n, long long n_outputs, int32_t outputs);
+    void truncate(long long length);
+
+    // Rows first … first + n - 1 of the last append's outputs; ICF_ERROR_STATE if they were not computed.
+    const float * logits(long long first, long long n) const;
+    const float * hidden(long long first, long long n) const;
+
+    int32_t sample(const icf_sampling & sampling) const;
+
+    size_t state_bytes() const;
+    void save_state(char * target) const;
+    void restore_state(const char * source, size_t n_bytes);
+
+private:
+    struct StateHeader;
+
+    // Writes the batch's embeddings [n, n_embd] to where the graph reads them.
+    using FillRows = std::function<void(float * rows)>;
+
+    void append(const int32_t * tokens, long long n, long long n_outputs, int32_t outputs, const FillRows & fill);
+    void check_append(long long n, long long n_outputs, int32_t outputs) const;
+    void build(const DecodeShape & shape);
+    void fill_inputs(int n, const FillRows & fill);
+    void fill_mask(int n);
+    void keep_outputs(long long n_outputs, int32_t outputs);
+    StateHeader state_header() const;
+    void check_state(const StateHeader & header, size_t n_bytes) const;
+
+    std::shared_ptr<const Model> model_;
+    int n_ctx_;
+    int n_batch_;
+    Backend backend_;
+    KvCache cache_;
+    GraphRunner runner_;
+    DecodeShape shape_; // that graph_ is built for; n_rows 0: none
+    DecodeGraph graph_;
+
+    std::atomic<long long> length_{0};
+    std::vector<int32_t> tokens_; // of every position; -1 where an embedding row was appended
+    long long n_outputs_ = 0;
+    int32_t outputs_ = 0;
+    std::vector<float> logits_; // [n_outputs, n_vocab]
+    std::vector<float> hidden_; // [n_outputs, n_embd]
+
+    std::vector<float> staging_;          // rows on their way to another device
+    std::vector<int32_t> positions_;
+    std::vector<int64_t> slots_;
+    std::vector<ggml_fp16_t> mask_;
+};
+
+} // namespace icf

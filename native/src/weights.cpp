@@ -1,0 +1,247 @@
+#include "weights.h"
+
+#include "error.h"
+
+#include <cerrno>
+#include <cstring>
+#include <sys/mman.h>
+
+namespace icf {
+
+// ---- Storage ----
+
+// What ggml's CPU backend asks of a tensor's address.
+static const uint64_t tensor_alignment = 32;
+
+FileMap::FileMap(const FileHandle & file) : size_(static_cast<size_t>(file.size())) {
+    data_ = mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.descriptor(), 0);
+    if (data_ == MAP_FAILED) {
+        fail(ICF_ERROR_IO, "cannot map %zu bytes: %s", size_, strerror(errno));
+    }
+}
+
+FileMap::~FileMap() {
+    munmap(data_, size_);
+}
+
+TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap)
+    : file_(std::move(file)), context_(file_->tensors().size()), used_(file_->tensors().size(), false) {
+    for (const TensorEntry & entry : file_->tensors()) {
+        ggml_tensor * tensor = ggml_new_tensor(context_.get(), entry.type, entry.n_dims, entry.ne);
+        ggml_set_name(tensor, entry.name.c_str());
+        tensors_.push_back(tensor);
+        bytes_ += static_cast<long long>(entry.bytes);
+        parameters_ += ggml_nelements(tensor);
+    }
+    if (tensors_.empty()) {
+        fail(ICF_ERROR_FORMAT, "%s: it holds no tensors", file_->path().c_str());
+    }
+    const Device & target = device_at(device);
+    if (use_mmap && target.kind == ICF_DEVICE_CPU && can_use_in_place()) {
+        place_in_map(target.handle);
+    } else {
+        copy_to(ggml_backend_dev_buffer_type(target.handle));
+    }
+    ggml_backend_buffer_set_usage(buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+}
+
+bool TensorStore::can_use_in_place() const {
+    for (const TensorEntry & entry : file_->tensors()) {
+        if ((file_->data_offset() + entry.offset) % tensor_alignment != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void TensorStore::place_in_map(ggml_backend_dev_t device) {
+    map_ = std::make_unique<FileMap>(file_->handle());
+    char * base = const_cast<char *>(map_->data()); // weights are never written to
+    buffer_.reset(ggml_backend_dev_buffer_from_host_ptr(device, base, map_->size(), map_->size()));
+    if (!buffer_) {
+        fail(ICF_ERROR_MEMORY, "%s: cannot be used in place", file_->path().c_str());
+    }
+    for (size_t i = 0; i < tensors_.size(); i++) {
+        char * address = base + file_->data_offset() + file_->tensors()[i].offset;
+        if (ggml_backend_tensor_alloc(buffer_.get(), tensors_[i], address) != GGML_STATUS_SUCCESS) {
+            fail(ICF_ERROR_INTERNAL, "%s: tensor '%s' cannot be placed", file_->path().c_str(), tensors_[i]->name);
+        }
+    }
+}
+
+void TensorStore::copy_to(ggml_backend_buffer_type_t type) {
+    buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), type));
+    if (!buffer_) {
+        fail(ICF_ERROR_MEMORY, "%s: out of memory: its weights need %.1f MiB on %s", file_->path().c_str(),
+             double(bytes_) / 1048576, ggml_backend_buft_name(type));
+    }
+    std::vector<char> staging;
+    for (size_t i = 0; i < tensors_.size(); i++) {
+        const TensorEntry & entry = file_->tensors()[i];
+        const size_t count = static_cast<size_t>(entry.bytes);
+        if (ggml_backend_buffer_is_host(buffer_.get())) {
+            file_->handle().read(file_->data_offset() + entry.offset, tensors_[i]->data, count);
+        } else {
+            staging.resize(count);
+            file_->handle().read(file_->data_offset() + entry.offset, staging.data(), count);
+            ggml_backend_tensor_set(tensors_[i], staging.data(), 0, count);
+        }
+    }
+}
+
+// ---- Look-up ----
+
+ggml_tensor * TensorStore::find(const std::string & name, long long ne0, long long ne1) {
+    const long long index = file_->find_tensor(name);
+    if (index < 0) {
+        return nullptr;
+    }
+    ggml_tensor * tensor = tensors_[static_cast<size_t>(index)];
+    if (tensor->ne[0] != ne0 || tensor->ne[1] != ne1 || tensor->ne[2] != 1 || tensor->ne[3] != 1) {
+        fail(ICF_ERROR_FORMAT, "%s: tensor '%s' has shape [%lld, %lld, %lld], expected [%lld, %lld]", file_->path().c_str(),
+             name.c_str(), static_cast<long long>(tensor->ne[0]), static_cast<long long>(tensor->ne[1]),
+             static_cast<long long>(tensor->ne[2]), ne0, ne1);
+    }
+    used_[static_cast<size_t>(index)] = true;
+    return tensor;
+}
+
+// A matrix may have any type that products are made of.
+ggml_tensor * TensorStore::find_matrix(const std::string & name, long long n_in, long long n_out) {
+    ggml_tensor * tensor = find(name, n_in, n_out);
+    if (tensor) {
+        const ggml_type type = tensor->type;
+        const bool known = type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16 || ggml_is_quantized(type);
+        if (!known || !(type == GGML_TYPE_F32 || ggml_get_type_traits(type)->to_float)) {
+            fail(ICF_ERROR_UNSUPPORTED, "%s: tensor '%s' has type %s, which is not one for weights", file_->path().c_str(),
+                 name.c_str(), ggml_type_name(type));
+        }
+    }
+    return tensor;
+}
+
+// A vector (norm, bias) is always F32.
+ggml_tensor * TensorStore::find_vector(const std::string & name, long long length) {
+    ggml_tensor * tensor = find(name, length, 1);
+    if (tensor && tensor->type != GGML_TYPE_F32) {
+        fail(ICF_ERROR_UNSUPPORTED, "%s: tensor '%s' has type %s, only f32 is supported there", file_->path().c_str(),
+             name.c_str(), ggml_type_name(tensor->type));
+    }
+    return tensor;
+}
+
+static ggml_tensor * required(ggml_tensor * tensor, const GgufFile & file, const std::string & name) {
+    if (!tensor) {
+        fail(ICF_ERROR_FORMAT, "%s: tensor '%s' is missing", file.path().c_str(), name.c_str());
+    }
+    return tensor;
+}
+
+ggml_tensor * TensorStore::matrix(const std::string & name, long long n_in, long long n_out) {
+    return required(find_matrix(name, n_in, n_out), *file_, name);
+}
+
+ggml_tensor * TensorStore::vector(const std::string & name, long long length) {
+    return required(find_vector(name, length), *file_, name);
+}
+
+void TensorStore::ignore(const std::string & name) {
+    const long long index = file_->find_tensor(name);
+    if (index >= 0) {
+        used_[static_cast<size_t>(index)] = true;
+    }
+}
+
+void TensorStore::check_all_used() const {
+    for (size_t i = 0; i < used_.size(); i++) {
+        if (!used_[i]) {
+            fail(ICF_ERROR_UNSUPPORTED, "%s: tensor '%s' is not known for architecture '%s'", file_->path().c_str(),
+                 tensors_[i]->name, file_->string("general.architecture").value_or("").c_str());
+        }
+    }
+}
+
+ggml_type TensorStore::main_type() const {
+    std::map<ggml_type, uint64_t> bytes;
+    ggml_type most = GGML_TYPE_F32;
+    for (const TensorEntry & entry : file_->tensors()) {
+        bytes[entry.type] += entry.bytes;
+        if (bytes[entry.type] >= bytes[most]) {
+            most = entry.type;
+        }
+    }
+    return most;
+}
+
+// ---- The parts of a model ----
+
+static std::string block(int layer, const char * part) {
+    return text("blk.%d.%s", layer, part);
+}
+
+DecoderWeights load_decoder_weights(TensorStore & store, const DecoderParams & p) {
+    DecoderWeights w;
+    w.tok_embd = store.matrix("token_embd.weight", p.n_embd, p.n_vocab);
+    w.output_norm = store.vector("output_norm.weight", p.n_embd);
+    w.output = store.find_matrix("output.weight", p.n_embd, p.n_vocab);
+    if (!w.output) {
+        w.output = w.tok_embd;
+    }
+    w.rope_factors = store.find_vector("rope_freqs.weight", p.rope.n_dims / 2);
+    for (int i = 0; i < p.n_layer; i++) {
+        DecoderLayer layer;
+        layer.attn_norm = store.vector(block(i, "attn_norm.weight"), p.n_embd);
+        layer.wq = store.matrix(block(i, "attn_q.weight"), p.n_embd, p.n_embd_q());
+        layer.wk = store.matrix(block(i, "attn_k.weight"), p.n_embd, p.n_embd_kv());
+        layer.wv = store.matrix(block(i, "attn_v.weight"), p.n_embd, p.n_embd_kv());
+        layer.wo = store.matrix(block(i, "attn_output.weight"), p.n_embd_q(), p.n_embd);
+        layer.bq = store.find_vector(block(i, "attn_q.bias"), p.n_embd_q());
+        layer.bk = store.find_vector(block(i, "attn_k.bias"), p.n_embd_kv());
+        layer.bv = store.find_vector(block(i, "attn_v.bias"), p.n_embd_kv());
+        layer.bo = store.find_vector(block(i, "attn_output.bias"), p.n_embd);
+        layer.q_norm = store.find_vector(block(i, "attn_q_norm.weight"), p.n_embd_head);
+        layer.k_norm = store.find_vector(block(i, "attn_k_norm.weight"), p.n_embd_head);
+        layer.ffn_norm = store.vector(block(i, "ffn_norm.weight"), p.n_embd);
+        layer.gate = store.matrix(block(i, "ffn_gate.weight"), p.n_embd, p.n_ff);
+        layer.up = store.matrix(block(i, "ffn_up.weight"), p.n_embd, p.n_ff);
+        layer.down = store.matrix(block(i, "ffn_down.weight"), p.n_ff, p.n_embd);
+        store.ignore(block(i, "attn_rot_embd.weight")); // frequencies that the metadata gives as well
+        w.layers.push_back(layer);
+    }
+    store.check_all_used();
+    return w;
+}
+
+FormerWeights load_former_weights(TensorStore & store, const FormerParams & p) {
+    FormerWeights w;
+    w.digest_embd = store.matrix("digest_embd.weight", p.n_embd, p.n_digest);
+    if (w.digest_embd->type != GGML_TYPE_F32) {
+        fail(ICF_ERROR_UNSUPPORTED, "%s: tensor 'digest_embd.weight' has type %s, only f32 is supported there",
+             store.file().path().c_str(), ggml_type_name(w.digest_embd->type));
+    }
+    w.output_norm = store.vector("output_norm.weight", p.n_embd);
+    w.marker_ft = store.find_vector("marker_ft.weight", p.n_embd);
+    w.marker_ae = store.find_vector("marker_ae.weight", p.n_embd);
+    for (int i = 0; i < p.n_layer; i++) {
+        FormerLayer layer;
+        layer.context_norm = p.is_cross(i) ? store.vector(block(i, "context_norm.weight"), p.n_embd) : nullptr;
+        layer.attn_norm = store.vector(block(i, "attn_norm.weight"), p.n_embd);
+        layer.wq = store.matrix(block(i, "attn_q.weight"), p.n_embd, p.n_embd);
+        layer.wk = store.matrix(block(i, "attn_k.weight"), p.n_embd, p.n_embd_kv());
+        layer.wv = store.matrix(block(i, "attn_v.weight"), p.n_embd, p.n_embd_kv());
+        layer.wo = store.matrix(block(i, "attn_output.weight"), p.n_embd, p.n_embd);
+        layer.bq = store.find_vector(block(i, "attn_q.bias"), p.n_embd);
+        layer.bk = store.find_vector(block(i, "attn_k.bias"), p.n_embd_kv());
+        layer.bv = store.find_vector(block(i, "attn_v.bias"), p.n_embd_kv());
+        layer.bo = store.find_vector(block(i, "attn_output.bias"), p.n_embd);
+        layer.ffn_norm = store.vector(block(i, "ffn_norm.weight"), p.n_embd);
+        layer.gate = store.matrix(block(i, "ffn_gate.weight"), p.n_embd, p.n_ff);
+        layer.up = store.matrix(block(i, "ffn_up.weight"), p.n_embd, p.n_ff);
+        layer.down = store.matrix(block(i, "ffn_down.weight"), p.n_ff, p.n_embd);
+        w.layers.push_back(layer);
+    }
+    store.check_all_used();
+    return w;
+}
+
+} // namespace icf

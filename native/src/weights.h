@@ -1,0 +1,114 @@
+// Weights of a GGUF file on a device, by name and checked shape.
+#pragma once
+
+#include "backend.h"
+#include "gguf_file.h"
+#include "hparams.h"
+
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace icf {
+
+// A read-only map of a file.
+class FileMap {
+public:
+    explicit FileMap(const FileHandle & file);
+    ~FileMap();
+    FileMap(const FileMap &) = delete;
+    FileMap & operator=(const FileMap &) = delete;
+
+    const char * data() const { return static_cast<const char *>(data_); }
+    size_t size() const { return size_; }
+
+private:
+    void * data_;
+    size_t size_;
+};
+
+// The tensors of a file on a device: in place in a map of the file where the device is the CPU, else in a buffer.
+class TensorStore {
+public:
+    TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap);
+
+    // The tensor of that name and shape. A missing one is ICF_ERROR_FORMAT, or NULL from `find`.
+    ggml_tensor * matrix(const std::string & name, long long n_in, long long n_out);
+    ggml_tensor * vector(const std::string & name, long long length);
+    ggml_tensor * find_matrix(const std::string & name, long long n_in, long long n_out);
+    ggml_tensor * find_vector(const std::string & name, long long length);
+
+    // A tensor that the architecture knows and does without.
+    void ignore(const std::string & name);
+
+    // ICF_ERROR_UNSUPPORTED names a tensor that nobody has asked for: the file holds more than is implemented.
+    void check_all_used() const;
+
+    const GgufFile & file() const { return *file_; }
+    long long bytes() const { return bytes_; }
+    long long parameters() const { return parameters_; }
+    ggml_type main_type() const; // that of most bytes
+
+private:
+    ggml_tensor * find(const std::string & name, long long ne0, long long ne1);
+    bool can_use_in_place() const;
+    void place_in_map(ggml_backend_dev_t device);
+    void copy_to(ggml_backend_buffer_type_t type);
+
+    std::shared_ptr<const GgufFile> file_;
+    TensorContext context_;
+    std::vector<ggml_tensor *> tensors_; // as in file_->tensors()
+    std::vector<bool> used_;
+    std::unique_ptr<FileMap> map_;
+    BufferPtr buffer_;
+    long long bytes_ = 0;
+    long long parameters_ = 0;
+};
+
+// Shapes are [input, output] as in ggml; an optional tensor is NULL where the file has none.
+
+struct DecoderLayer {
+    ggml_tensor * attn_norm;                    // [n_embd]
+    ggml_tensor * wq;                           // [n_embd, n_embd_q]
+    ggml_tensor * wk;                           // [n_embd, n_embd_kv]
+    ggml_tensor * wv;                           // [n_embd, n_embd_kv]
+    ggml_tensor * wo;                           // [n_embd_q, n_embd]
+    ggml_tensor * bq, * bk, * bv, * bo;         // biases, optional
+    ggml_tensor * q_norm, * k_norm;             // [n_embd_head], optional (qwen3)
+    ggml_tensor * ffn_norm;                     // [n_embd]
+    ggml_tensor * gate, * up;                   // [n_embd, n_ff]
+    ggml_tensor * down;                         // [n_ff, n_embd]
+};
+
+struct DecoderWeights {
+    ggml_tensor * tok_embd;     // [n_embd, n_vocab]
+    ggml_tensor * output_norm;  // [n_embd]
+    ggml_tensor * output;       // [n_embd, n_vocab]; tok_embd where the file has no own
+    ggml_tensor * rope_factors; // [n_rot / 2], divide RoPE's frequencies; optional (Llama 3.1)
+    std::vector<DecoderLayer> layers;
+};
+
+struct FormerLayer {
+    ggml_tensor * context_norm;                 // [n_embd]; NULL in a self-attention layer
+    ggml_tensor * attn_norm;                    // [n_embd]
+    ggml_tensor * wq;                           // [n_embd, n_embd]
+    ggml_tensor * wk, * wv;                     // [n_embd, n_embd_kv]
+    ggml_tensor * wo;                           // [n_embd, n_embd]
+    ggml_tensor * bq, * bk, * bv, * bo;         // biases, optional
+    ggml_tensor * ffn_norm;                     // [n_embd]
+    ggml_tensor * gate, * up;                   // [n_embd, n_ff]
+    ggml_tensor * down;                         // [n_ff, n_embd]
+};
+
+struct FormerWeights {
+    ggml_tensor * digest_embd; // [n_embd, n_digest] F32
+    ggml_tensor * output_norm; // [n_embd]
+    ggml_tensor * marker_ft;   // [n_embd] F32, optional
+    ggml_tensor * marker_ae;   // [n_embd] F32, optional
+    std::vector<FormerLayer> layers;
+};
+
+DecoderWeights load_decoder_weights(TensorStore & store, const DecoderParams & params);
+FormerWeights load_former_weights(TensorStore & store, const FormerParams & params);
+
+} // namespace icf

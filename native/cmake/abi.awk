@@ -89,7 +89,7 @@ END {
     }
 
     rest = text
-    while (match(rest, /ICF_API [^;(]*\(/)) {
+    while (match(rest, /\nICF_API [^;(]*\(/)) {
         block = substr(rest, RSTART, RLENGTH - 1)
         rest = substr(rest, RSTART + RLENGTH)
         printf "    fprintf(out, \"function %s\\n\");\n", declared_name(block)

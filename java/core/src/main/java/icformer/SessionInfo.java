@@ -1,0 +1,12 @@
+package icformer;
+
+/**
+ * What a session holds.
+ *
+ * @param contextLength positions the KV cache holds
+ * @param batchLength most rows that one native call appends; longer appends are divided
+ * @param threads number of threads that compute
+ * @param kvType type of the KV cache's elements
+ * @param kvBytes memory of the KV cache, in bytes
+ */
+public record SessionInfo(int contextLength, int batchLength, int threads, KvType kvType, long kvBytes) {}

@@ -1,0 +1,190 @@
+package icformer.internal.ffi;
+
+import icformer.Device;
+import icformer.IcfException;
+import icformer.Status;
+import icformer.bindings.IcfNative;
+import icformer.bindings.icf_device_info;
+import icformer.bindings.icf_type_info;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The native library as a whole: loading it, and the calls that belong to no handle. */
+public final class NativeLibrary {
+    /** System property: the folder of the native library. Without it, the library comes out of the class path. */
+    public static final String PATH_PROPERTY = "icformer.library.path";
+
+    private static volatile boolean loaded;
+
+    private NativeLibrary() {}
+
+    /** An {@code icf_type_info}. */
+    public record TensorTypeInfo(String name, int blockLength, int blockBytes, boolean canQuantize) {}
+
+    /** Loads the library, once. Whatever keeps it from loading is tried again by the next call. */
+    public static void load() {
+        if (!loaded) {
+            loadOnce();
+        }
+    }
+
+    private static synchronized void loadOnce() {
+        if (loaded) {
+            return;
+        }
+        Path file = locate();
+        loadFile(file);
+        int version = abiVersion(file);
+        if (version != IcfNative.ICF_ABI_VERSION()) {
+            throw new IcfException(
+                    Status.MISMATCH,
+                    "%s has version %d of the native interface, but this icformer needs %d: take both from one release"
+                            .formatted(file, version, IcfNative.ICF_ABI_VERSION()));
+        }
+        loaded = true;
+    }
+
+    private static Path locate() {
+        String folder = System.getProperty(PATH_PROPERTY);
+        if (folder == null) {
+            return LibraryFiles.extract().resolve(LibraryFiles.libraryName());
+        }
+        Path file = Path.of(folder).toAbsolutePath().resolve(LibraryFiles.libraryName());
+        if (!Files.exists(file)) {
+            throw new IcfException(
+                    Status.IO, "there is no %s, but -D%s points there".formatted(file, PATH_PROPERTY));
+        }
+        return file;
+    }
+
+    /** The library has to belong to the class loader of the bindings: they look their symbols up there. */
+    @SuppressWarnings("restricted") // the library this package wraps
+    private static void loadFile(Path file) {
+        try {
+            System.load(file.toString());
+        } catch (UnsatisfiedLinkError e) {
+            throw new IcfException(
+                    Status.UNSUPPORTED,
+                    "%s cannot be loaded on %s: %s. Another build can be given with -D%s=FOLDER"
+                            .formatted(file, LibraryFiles.platform(), e.getMessage(), PATH_PROPERTY),
+                    e);
+        }
+    }
+
+    private static int abiVersion(Path file) {
+        try {
+            return IcfNative.icf_abi_version();
+        } catch (LinkageError e) {
+            throw new IcfException(Status.MISMATCH, file + " is not the native library of icformer", e);
+        }
+    }
+
+    /** Version of the native library. */
+    public static String version() {
+        load();
+        return IcfNative.icf_version().getString(0);
+    }
+
+    /** Version of the ggml library below it. */
+    public static String ggmlVersion() {
+        load();
+        return IcfNative.icf_ggml_version().getString(0);
+    }
+
+    /** Lets messages of ggml up to this {@code icf_log_level} through to standard error. */
+    public static void setLogLevel(int level) {
+        load();
+        IcfNative.icf_set_log_level(level);
+    }
+
+    /** All devices. */
+    public static List<Device> devices() {
+        load();
+        try (Arena scratch = Arena.ofConfined()) {
+            NativeError error = new NativeError(scratch);
+            MemorySegment info = icf_device_info.allocate(scratch);
+            icf_device_info.struct_size(info, (int) info.byteSize());
+            int count = IcfNative.icf_device_count();
+            List<Device> devices = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                error.check(IcfNative.icf_device_describe(i, info, error.segment()));
+                devices.add(new Device(
+                        i,
+                        deviceKind(icf_device_info.kind(info)),
+                        icf_device_info.name(info).getString(0),
+                        icf_device_info.description(info).getString(0),
+                        icf_device_info.backend(info).getString(0),
+                        icf_device_info.memory_total(info),
+                        icf_device_info.memory_free(info)));
+            }
+            return devices;
+        }
+    }
+
+    private static Device.Kind deviceKind(int kind) {
+        if (kind == IcfNative.ICF_DEVICE_CPU()) {
+            return Device.Kind.CPU;
+        }
+        return kind == IcfNative.ICF_DEVICE_GPU() ? Device.Kind.GPU : Device.Kind.OTHER;
+    }
+
+    /** Number of the tensor type of that name, in any case; -1 if there is none. */
+    public static int findType(String name) {
+        load();
+        try (Arena scratch = Arena.ofConfined()) {
+            return IcfNative.icf_type_find(scratch.allocateFrom(name));
+        }
+    }
+
+    /** What a tensor type is. */
+    public static TensorTypeInfo describeType(int type) {
+        load();
+        try (Arena scratch = Arena.ofConfined()) {
+            NativeError error = new NativeError(scratch);
+            MemorySegment info = icf_type_info.allocate(scratch);
+            icf_type_info.struct_size(info, (int) info.byteSize());
+            error.check(IcfNative.icf_type_describe(type, info, error.segment()));
+            return new TensorTypeInfo(
+                    icf_type_info.name(info).getString(0),
+                    icf_type_info.block_length(info),
+                    icf_type_info.block_bytes(info),
+                    icf_type_info.can_quantize(info) != 0);
+        }
+    }
+
+    /**
+     * Converts floats to a tensor type.
+     *
+     * @param rows [count, rowLength] floats
+     */
+    public static void quantizeRows(int type, MemorySegment rows, long count, long rowLength, MemorySegment target) {
+        try (Arena scratch = Arena.ofConfined()) {
+            NativeError error = new NativeError(scratch);
+            error.check(IcfNative.icf_quantize_rows(
+                    type, rows, count, rowLength, target, target.byteSize(), error.segment()));
+        }
+    }
+
+    /**
+     * Converts rows of a tensor type to floats.
+     *
+     * @param rows [count, rowLength] floats
+     */
+    public static void dequantizeRows(int type, MemorySegment source, long count, long rowLength, MemorySegment rows) {
+        try (Arena scratch = Arena.ofConfined()) {
+            NativeError error = new NativeError(scratch);
+            error.check(IcfNative.icf_dequantize_rows(
+                    type, source, source.byteSize(), count, rowLength, rows, error.segment()));
+        }
+    }
+
+    /** Length of the even chunks that a context is divided into. */
+    public static long chunkLength(long length, long maxChunk) {
+        load();
+        return IcfNative.icf_chunk_length(length, maxChunk);
+    }
+}

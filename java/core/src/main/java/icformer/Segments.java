@@ -1,0 +1,52 @@
+package icformer;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Checks of the memory that a caller hands to native code, which would read or write whatever lies there.
+ *
+ * <p>What is checked once may change before the call: an arena closed in between makes the call itself an
+ * {@link IllegalStateException} of the JDK, never a crash.
+ */
+final class Segments {
+    private Segments() {}
+
+    /** Memory that native code reads. */
+    static void checkInput(MemorySegment segment, long bytes, long alignment, String what) {
+        checkUsable(segment, alignment, what);
+        if (segment.byteSize() < bytes) {
+            throw new IcfException(
+                    Status.ARGUMENT, "%s: %d bytes, but %d are needed".formatted(what, segment.byteSize(), bytes));
+        }
+    }
+
+    /** Memory that native code writes. */
+    static void checkOutput(MemorySegment segment, long bytes, long alignment, String what) {
+        checkUsable(segment, alignment, what);
+        if (segment.isReadOnly()) {
+            throw new IcfException(Status.ARGUMENT, what + ": a read-only segment cannot be written to");
+        }
+        if (segment.byteSize() < bytes) {
+            throw new IcfException(
+                    Status.CAPACITY, "%s: room for %d bytes, but %d are needed".formatted(what, segment.byteSize(), bytes));
+        }
+    }
+
+    private static void checkUsable(MemorySegment segment, long alignment, String what) {
+        if (!segment.isNative()) {
+            throw new IcfException(
+                    Status.ARGUMENT, what + ": a segment of the Java heap, but native code needs one from an Arena");
+        }
+        if (!segment.scope().isAlive()) {
+            throw new IcfException(Status.STATE, what + ": the arena of the segment is closed");
+        }
+        if (!segment.isAccessibleBy(Thread.currentThread())) {
+            throw new IcfException(Status.STATE, what + ": the arena of the segment is confined to another thread");
+        }
+        if (segment.address() % alignment != 0) {
+            throw new IcfException(
+                    Status.ARGUMENT,
+                    "%s: address %#x is not a multiple of %d".formatted(what, segment.address(), alignment));
+        }
+    }
+}

@@ -1,0 +1,226 @@
+package icformer;
+
+import icformer.internal.ffi.NativeDigester;
+import icformer.internal.ffi.NativeLibrary;
+import icformer.internal.ffi.NativeModel;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An In-Context Former (arXiv 2406.13618): turns the word embeddings of a context into a few digest rows, which an LLM
+ * reads in their place.
+ *
+ * <p>Takes one call at a time, from any thread; a second one that comes meanwhile is an exception of status STATE.
+ */
+public final class Digester implements AutoCloseable {
+    /** Vector instructions and devices read rows best that begin at a cache line. */
+    private static final long ROWS_ALIGNMENT = 64;
+
+    private final NativeDigester handle;
+    private final DigesterInfo info;
+    private final Metadata metadata;
+    private final @Nullable ModelInfo model;
+
+    private Digester(NativeDigester handle, @Nullable ModelInfo model) {
+        this.handle = handle;
+        this.info = handle.describe();
+        this.metadata = new GgufMetadata(handle.gguf());
+        this.model = model;
+    }
+
+    /** Opens a former without an LLM: given embeddings can be digested, tokens cannot. */
+    public static Digester open(Path path) throws IOException {
+        return open(path, DigesterOptions.defaults());
+    }
+
+    /**
+     * Opens a former without an LLM: given embeddings can be digested, tokens cannot.
+     *
+     * @throws IOException if the file is missing or cannot be used: see {@link ModelFileException}
+     */
+    public static Digester open(Path path, DigesterOptions options) throws IOException {
+        return open(path, null, null, options);
+    }
+
+    static Digester open(Path path, @Nullable NativeModel handle, @Nullable ModelInfo model, DigesterOptions options)
+            throws IOException {
+        NativeLibrary.load();
+        return new Digester(ModelFiles.open(path, () -> NativeDigester.open(path, handle, options)), model);
+    }
+
+    /** What the former is. */
+    public DigesterInfo info() {
+        return info;
+    }
+
+    /** The keys of its file; they can be read until the digester is closed. */
+    public Metadata metadata() {
+        return metadata;
+    }
+
+    /** Scratch memory held now, in bytes. */
+    public long scratchBytes() {
+        handle.enter();
+        try {
+            return handle.scratchBytes();
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /**
+     * Length of the even chunks that a context of {@code length} tokens is divided into: ceil(n / ceil(n / maxChunk)). The
+     * last one may be shorter.
+     *
+     * @param maxChunk as in {@link DigestOptions}, but not {@link DigestOptions#TRAINED_CHUNK}
+     */
+    public static long chunkLength(long length, long maxChunk) {
+        return NativeLibrary.chunkLength(length, maxChunk);
+    }
+
+    /** Digests a context in chunks as the former was trained. */
+    public Digest digest(int[] tokens) {
+        return digest(tokens, DigestOptions.defaults());
+    }
+
+    /**
+     * Digests a context.
+     *
+     * @param tokens of the context; none only with {@link DigestOptions#ONE_CHUNK}, for the digests of nothing
+     * @return {@link DigesterInfo#digestRows} rows for every chunk
+     * @throws IcfException of status STATE if the digester was opened without a model, ARGUMENT if there are no tokens or
+     *     one is not of the vocabulary
+     * @throws CancellationException if the listener did not want to go on
+     */
+    public Digest digest(int[] tokens, DigestOptions options) {
+        List<Digest.Chunk> chunks = divide(tokens.length, options.maxChunk());
+        handle.enter();
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment rows = allocateRows(chunks.size(), options.arena());
+            MemorySegment ids = scratch.allocateFrom(ValueLayout.JAVA_INT, tokens);
+            for (int first = 0; first < chunks.size(); first += options.batch()) {
+                int end = Math.min(first + options.batch(), chunks.size());
+                List<Digest.Chunk> batch = chunks.subList(first, end);
+                long start = batch.getFirst().first();
+                long[] ends = batch.stream().mapToLong(chunk -> chunk.end() - start).toArray();
+                handle.runBatch(ids.asSlice(start * Integer.BYTES), ends, rowsOf(rows, first, end));
+                tell(options.progress(), end, chunks.size());
+            }
+            return digest(rows, chunks, Hashes.sha256(ids));
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /** Digests given word embeddings in chunks as the former was trained. */
+    public Digest digestEmbeddings(MemorySegment embeddings, long count) {
+        return digestEmbeddings(embeddings, count, DigestOptions.defaults());
+    }
+
+    /**
+     * Digests given word embeddings, read where they lie, one chunk per native call.
+     *
+     * @param embeddings [count, width] floats, off-heap
+     * @param count number of rows; 0 only with {@link DigestOptions#ONE_CHUNK}
+     */
+    public Digest digestEmbeddings(MemorySegment embeddings, long count, DigestOptions options) {
+        long rowBytes = (long) info.width() * Float.BYTES;
+        Checks.argument(count >= 0, "count is %d, but must be 0 or more", count);
+        Segments.checkInput(embeddings, Math.multiplyExact(count, rowBytes), Float.BYTES, "embeddings");
+        List<Digest.Chunk> chunks = divide(count, options.maxChunk());
+        handle.enter();
+        try {
+            MemorySegment rows = allocateRows(chunks.size(), options.arena());
+            for (int i = 0; i < chunks.size(); i++) {
+                Digest.Chunk chunk = chunks.get(i);
+                MemorySegment part = embeddings.asSlice(chunk.first() * rowBytes, chunk.length() * rowBytes);
+                handle.runRows(part, chunk.length(), rowsOf(rows, i, i + 1));
+                tell(options.progress(), i + 1, chunks.size());
+            }
+            return digest(rows, chunks, "");
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /**
+     * A learned row that stands right after the digest rows of a context.
+     *
+     * @param arena owns the memory of the row
+     * @return [width] floats
+     * @throws IcfException of status UNSUPPORTED if the former has no such row
+     */
+    public MemorySegment marker(Marker marker, Arena arena) {
+        MemorySegment row = arena.allocate((long) info.width() * Float.BYTES, ROWS_ALIGNMENT);
+        handle.enter();
+        try {
+            handle.marker(marker, row);
+        } finally {
+            handle.exit();
+        }
+        return row;
+    }
+
+    /** Closes the digester, once, from any thread; an exception of status STATE while a call on it is under way. */
+    @Override
+    public void close() {
+        handle.close();
+    }
+
+    private List<Digest.Chunk> divide(long length, int maxChunk) {
+        Checks.argument(
+                length > 0 || maxChunk == DigestOptions.ONE_CHUNK,
+                "the context is empty: ask for one chunk (maxChunk 0) to digest nothing");
+        long size = chunkLength(length, maxChunk == DigestOptions.TRAINED_CHUNK ? info.chunkLength() : maxChunk);
+        List<Digest.Chunk> chunks = new ArrayList<>();
+        long first = 0;
+        do {
+            long end = Math.min(first + size, length);
+            chunks.add(new Digest.Chunk(first, end));
+            first = end;
+        } while (first < length);
+        return chunks;
+    }
+
+    private MemorySegment allocateRows(int chunks, @Nullable Arena arena) {
+        Arena owner = arena != null ? arena : Arena.ofAuto();
+        MemorySegment rows = owner.allocate(chunks * chunkBytes(), ROWS_ALIGNMENT);
+        Segments.checkOutput(rows, chunks * chunkBytes(), Float.BYTES, "rows");
+        return rows;
+    }
+
+    private MemorySegment rowsOf(MemorySegment rows, int firstChunk, int endChunk) {
+        return rows.asSlice(firstChunk * chunkBytes(), (endChunk - firstChunk) * chunkBytes());
+    }
+
+    private long chunkBytes() {
+        return (long) info.digestRows() * info.width() * Float.BYTES;
+    }
+
+    private Digest digest(MemorySegment rows, List<Digest.Chunk> chunks, String contextSha256) {
+        return new Digest(
+                rows,
+                RowType.F32,
+                info.width(),
+                chunks,
+                new Digest.Origin(
+                        model == null ? "" : model.name(),
+                        model == null ? 0 : model.fingerprint(),
+                        info.name(),
+                        info.fingerprint(),
+                        contextSha256));
+    }
+
+    private static void tell(DigestOptions.Progress progress, int done, int total) {
+        if (!progress.onChunks(done, total) && done < total) {
+            throw new CancellationException("cancelled after %d of %d chunks".formatted(done, total));
+        }
+    }
+}

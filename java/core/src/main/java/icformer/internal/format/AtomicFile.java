@@ -2,6 +2,7 @@ package icformer.internal.format;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
@@ -89,8 +90,13 @@ public final class AtomicFile implements AutoCloseable {
     public void write(MemorySegment bytes) throws IOException {
         for (long offset = 0; offset < bytes.byteSize(); offset += WRITE_BYTES) {
             long length = Math.min(WRITE_BYTES, bytes.byteSize() - offset);
-            write(bytes.asSlice(offset, length).asByteBuffer());
+            write(buffer(bytes.asSlice(offset, length)));
         }
+    }
+
+    /** Off-heap memory is written from where it lies; only byte arrays of the heap can be seen as a buffer. */
+    private static ByteBuffer buffer(MemorySegment bytes) {
+        return bytes.isNative() ? bytes.asByteBuffer() : ByteBuffer.wrap(bytes.toArray(ValueLayout.JAVA_BYTE));
     }
 
     /** Appends the remaining bytes of a buffer. */

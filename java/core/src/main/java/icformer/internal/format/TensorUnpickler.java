@@ -132,24 +132,24 @@ final class TensorUnpickler {
                     stack = new ArrayList<>();
                 }
                 case '0' -> pop(); // POP
-                case 'N' -> stack.add(null); // NONE
-                case 0x88 -> stack.add(true); // NEWTRUE
-                case 0x89 -> stack.add(false); // NEWFALSE
-                case 'K' -> stack.add((long) u8()); // BININT1
-                case 'M' -> stack.add((long) u16()); // BININT2
-                case 'J' -> stack.add((long) i32()); // BININT
-                case 0x8a -> stack.add(longInteger(u8())); // LONG1
-                case 'G' -> stack.add(Double.longBitsToDouble(Long.reverseBytes(i64()))); // BINFLOAT
-                case 'X' -> stack.add(text(i32() & 0xFFFFFFFFL)); // BINUNICODE
-                case 0x8c -> stack.add(text(u8())); // SHORT_BINUNICODE
-                case 0x8d -> stack.add(text(i64())); // BINUNICODE8
-                case '}' -> stack.add(new LinkedHashMap<Object, @Nullable Object>()); // EMPTY_DICT
-                case ']' -> stack.add(new ArrayList<@Nullable Object>()); // EMPTY_LIST
-                case ')' -> stack.add(new Tuple(List.of())); // EMPTY_TUPLE
+                case 'N' -> push(null); // NONE
+                case 0x88 -> push(true); // NEWTRUE
+                case 0x89 -> push(false); // NEWFALSE
+                case 'K' -> push((long) u8()); // BININT1
+                case 'M' -> push((long) u16()); // BININT2
+                case 'J' -> push((long) i32()); // BININT
+                case 0x8a -> push(longInteger(u8())); // LONG1
+                case 'G' -> push(Double.longBitsToDouble(Long.reverseBytes(i64()))); // BINFLOAT
+                case 'X' -> push(text(i32() & 0xFFFFFFFFL)); // BINUNICODE
+                case 0x8c -> push(text(u8())); // SHORT_BINUNICODE
+                case 0x8d -> push(text(i64())); // BINUNICODE8
+                case '}' -> push(new LinkedHashMap<Object, @Nullable Object>()); // EMPTY_DICT
+                case ']' -> push(new ArrayList<@Nullable Object>()); // EMPTY_LIST
+                case ')' -> push(new Tuple(List.of())); // EMPTY_TUPLE
                 case 0x85 -> tuple(1); // TUPLE1
                 case 0x86 -> tuple(2); // TUPLE2
                 case 0x87 -> tuple(3); // TUPLE3
-                case 't' -> stack.add(new Tuple(popMark())); // TUPLE
+                case 't' -> push(new Tuple(popMark())); // TUPLE
                 case 'a' -> list(peek(1)).add(pop()); // APPEND
                 case 'e' -> { // APPENDS
                     List<@Nullable Object> items = popMark();
@@ -163,17 +163,17 @@ final class TensorUnpickler {
                 case 'q' -> memo.put((long) u8(), peek(0)); // BINPUT
                 case 'r' -> memo.put(i32() & 0xFFFFFFFFL, peek(0)); // LONG_BINPUT
                 case 0x94 -> memo.put((long) memo.size(), peek(0)); // MEMOIZE
-                case 'h' -> stack.add(recall(u8())); // BINGET
-                case 'j' -> stack.add(recall(i32() & 0xFFFFFFFFL)); // LONG_BINGET
-                case 'c' -> stack.add(known(line(), line())); // GLOBAL
+                case 'h' -> push(recall(u8())); // BINGET
+                case 'j' -> push(recall(i32() & 0xFFFFFFFFL)); // LONG_BINGET
+                case 'c' -> push(known(line(), line())); // GLOBAL
                 case 0x93 -> { // STACK_GLOBAL
                     String symbol = string(pop());
-                    stack.add(known(string(pop()), symbol));
+                    push(known(string(pop()), symbol));
                 }
-                case 'Q' -> stack.add(storage(pop())); // BINPERSID
+                case 'Q' -> push(storage(pop())); // BINPERSID
                 case 'R' -> { // REDUCE
                     List<@Nullable Object> arguments = items(pop());
-                    stack.add(reduce(pop(), arguments));
+                    push(reduce(pop(), arguments));
                 }
                 case 'b' -> build(pop()); // BUILD
                 default -> throw Failures.unsupported(
@@ -294,7 +294,7 @@ final class TensorUnpickler {
         List<@Nullable Object> tail = stack.subList(stack.size() - size, stack.size());
         Tuple tuple = new Tuple(Collections.unmodifiableList(new ArrayList<>(tail)));
         tail.clear();
-        stack.add(tuple);
+        push(tuple);
     }
 
     private void putAll(List<@Nullable Object> items) throws IOException {
@@ -332,6 +332,10 @@ final class TensorUnpickler {
         List<@Nullable Object> items = stack;
         stack = marks.pop();
         return items;
+    }
+
+    private void push(@Nullable Object value) {
+        stack.add(value);
     }
 
     private @Nullable Object pop() {

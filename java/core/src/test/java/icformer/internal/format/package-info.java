@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.internal.format;
+
+import org.jspecify.annotations.NullMarked;

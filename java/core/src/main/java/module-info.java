@@ -3,12 +3,13 @@
  *
  * <p>Needs {@code --enable-native-access=icformer,icformer.bindings}.
  */
-@SuppressWarnings("requires-automatic")
+@SuppressWarnings("module") // the command line is compiled after the library
 module icformer {
     requires static transitive org.jspecify;
     requires com.fasterxml.jackson.core;
     requires icformer.bindings;
-    requires pickle;
 
     exports icformer;
+    exports icformer.internal.format to
+            icformer.cli;
 }

@@ -14,7 +14,7 @@ namespace icf {
 // ---- The file ----
 
 FileHandle::FileHandle(const std::string & path) : path_(path) {
-    descriptor_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    descriptor_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe would wait for a writer
     if (descriptor_ < 0) {
         fail(ICF_ERROR_IO, "%s: cannot open: %s", path.c_str(), strerror(errno));
     }
@@ -70,6 +70,11 @@ static icf_value_kind kind_of(uint32_t type) {
     }
 }
 
+// Beyond any model there is; what a file can make this library allocate stays in proportion to its size.
+static const uint64_t max_metadata = 64 << 20;
+static const uint64_t max_keys = 1 << 16;
+static const uint64_t max_tensors = 1 << 16;
+
 // Reads the file from its start, keeping what it has read in file.metadata_. It never asks for a byte beyond the file, so
 // that a count or length that lies costs no more memory than the file is long.
 class GgufFile::Parser {
@@ -86,7 +91,9 @@ public:
             read_tensor();
         }
         file_.metadata_.resize(position_);
-        file_.metadata_.shrink_to_fit();
+        if (file_.metadata_.capacity() - position_ > position_ / 4) {
+            file_.metadata_.shrink_to_fit();
+        }
         file_.data_offset_ = (position_ + file_.alignment_ - 1) / file_.alignment_ * file_.alignment_;
     }
 
@@ -100,6 +107,9 @@ private:
         const uint64_t size = file_.handle_.size();
         if (count > size - position_) {
             refuse(text("it ends within its metadata, at byte %llu", static_cast<unsigned long long>(size)));
+        }
+        if (count > max_metadata - position_) {
+            refuse("it has more than 64 MiB of metadata");
         }
         const size_t end = position_ + static_cast<size_t>(count);
         std::vector<char> & bytes = file_.metadata_;
@@ -138,9 +148,9 @@ private:
         }
         n_tensors_ = take_value<uint64_t>();
         n_keys_ = take_value<uint64_t>();
-        // A key takes at least 13 bytes, a tensor 25: a first, cheap test of both counts.
-        if (n_keys_ > file_.handle_.size() / 13 || n_tensors_ > file_.handle_.size() / 25) {
-            refuse("it claims more keys or tensors than it has room for");
+        if (n_keys_ > max_keys || n_tensors_ > max_tensors) {
+            refuse(text("it claims %llu keys and %llu tensors", static_cast<unsigned long long>(n_keys_),
+                        static_cast<unsigned long long>(n_tensors_)));
         }
     }
 
@@ -161,18 +171,24 @@ private:
             refuse(text("key '%s' has a value of unknown type %u", key.name.c_str(), key.type));
         }
         key.begin = position_;
+        const size_t least_bytes = key.type == TYPE_STRING ? sizeof(uint64_t) : type_bytes[key.type];
+        if (key.count > (file_.handle_.size() - position_) / least_bytes) {
+            refuse(text("key '%s' is longer than the file", key.name.c_str()));
+        }
         if (key.type == TYPE_STRING) {
-            for (uint64_t i = 0; i < key.count; i++) {
-                key.texts.push_back(position_);
-                take_string();
-            }
+            read_texts(key);
         } else {
-            if (key.count > file_.handle_.size() / type_bytes[key.type]) {
-                refuse(text("key '%s' is longer than the file", key.name.c_str()));
-            }
             take(key.count * type_bytes[key.type]);
         }
         file_.keys_.push_back(std::move(key));
+    }
+
+    void read_texts(Key & key) {
+        key.texts.reserve(std::min(key.count, max_metadata / sizeof(uint64_t)));
+        for (uint64_t i = 0; i < key.count; i++) {
+            key.texts.push_back(static_cast<uint32_t>(position_));
+            take_string();
+        }
     }
 
     void read_alignment() {

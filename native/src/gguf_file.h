@@ -79,7 +79,7 @@ private:
         bool is_array;
         uint64_t count;
         size_t begin;                  // of the first element in metadata_
-        std::vector<uint64_t> texts;   // where each text's length stands in metadata_
+        std::vector<uint32_t> texts;   // where each text's length stands in metadata_
     };
 
     class Parser;

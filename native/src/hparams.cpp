@@ -2,9 +2,15 @@
 
 #include "error.h"
 
-#include <cmath>
-
 namespace icf {
+
+// Far beyond any model there is, and small enough that sizes computed from them fit into an int.
+static const long long max_width = 1 << 20;
+static const long long max_layers = 1024;
+static const long long max_vocab = 1 << 24;
+static const long long max_context = 1 << 30;
+static const long long max_digests = 1 << 14; // attention among them takes their square
+static const double largest_number = 1e30;    // of an epsilon or a RoPE constant, which become floats
 
 // Reads the keys of one architecture: "<prefix>.<key>".
 class ParamReader {
@@ -30,7 +36,7 @@ public:
 
     float number_or(const char * name, double otherwise) const {
         const double value = file_.number(key(name)).value_or(otherwise);
-        if (!std::isfinite(value) || value < 0) {
+        if (!(value >= 0 && value <= largest_number)) {
             fail(ICF_ERROR_FORMAT, "%s: key '%s' is %g", path(), key(name).c_str(), value);
         }
         return static_cast<float>(value);
@@ -38,8 +44,8 @@ public:
 
     float positive_or(const char * name, double otherwise) const {
         const float value = number_or(name, otherwise);
-        if (!(value > 0)) {
-            fail(ICF_ERROR_FORMAT, "%s: key '%s' must be above 0", path(), key(name).c_str());
+        if (!(value >= 1 / largest_number)) {
+            fail(ICF_ERROR_FORMAT, "%s: key '%s' is %g, above 0 is possible", path(), key(name).c_str(), double(value));
         }
         return value;
     }
@@ -59,12 +65,6 @@ private:
     const GgufFile & file_;
     std::string prefix_;
 };
-
-// Far beyond any model there is, and small enough that no product of two of them wraps.
-static const long long max_width = 1 << 20;
-static const long long max_layers = 1024;
-static const long long max_vocab = 1 << 24;
-static const long long max_context = 1 << 30;
 
 static void check_heads(const char * path, int n_head, int n_head_kv) {
     if (n_head % n_head_kv != 0) {
@@ -146,6 +146,9 @@ DecoderParams read_decoder_params(const GgufFile & file) {
     if (reader.size_or("attention.value_length", p.n_embd_head, max_width) != p.n_embd_head) {
         fail(ICF_ERROR_UNSUPPORTED, "%s: keys and values of different lengths are not supported", reader.path());
     }
+    if (static_cast<long long>(p.n_head) * p.n_embd_head > max_width) {
+        fail(ICF_ERROR_FORMAT, "%s: %d heads of %d elements are too many", reader.path(), p.n_head, p.n_embd_head);
+    }
     p.rope.halves = architecture.rope_halves;
     p.rope.n_dims = reader.size_or("rope.dimension_count", p.n_embd_head, p.n_embd_head);
     p.rope.base = reader.positive_or("rope.freq_base", 10000.0);
@@ -154,10 +157,11 @@ DecoderParams read_decoder_params(const GgufFile & file) {
     if (p.rope.n_dims % 2 != 0) {
         fail(ICF_ERROR_FORMAT, "%s: RoPE over %d elements, which is odd", reader.path(), p.rope.n_dims);
     }
-    p.n_window = static_cast<int>(file.integer(reader.key("attention.sliding_window")).value_or(0));
-    if (p.n_window < 0) {
-        fail(ICF_ERROR_FORMAT, "%s: a sliding window of %d positions", reader.path(), p.n_window);
+    const long long window = file.integer(reader.key("attention.sliding_window")).value_or(0);
+    if (window < 0 || window > max_context) {
+        fail(ICF_ERROR_FORMAT, "%s: a sliding window of %lld positions", reader.path(), window);
     }
+    p.n_window = static_cast<int>(window);
     return p;
 }
 
@@ -173,7 +177,7 @@ FormerParams read_former_params(const GgufFile & file) {
     p.n_head = reader.size("attention.head_count", max_width);
     p.n_head_kv = reader.size_or("attention.head_count_kv", p.n_head, max_width);
     p.n_ff = reader.size("feed_forward_length", max_width);
-    p.n_digest = reader.size("digest_count", max_width);
+    p.n_digest = reader.size("digest_count", max_digests);
     p.chunk_length = reader.size_or("chunk_length", 512, max_context);
     p.cross_interval = reader.size_or("cross_attention_interval", 1, max_layers);
     p.norm_eps = reader.number_or("attention.layer_norm_rms_epsilon", 1e-6);

@@ -205,7 +205,6 @@ def write_former(path: Path, name: str, config: former.FormerConfig, weights: di
     writer.add_uint32("icformer.digest_count", config.n_digest)
     writer.add_uint32("icformer.chunk_length", config.chunk_length)
     writer.add_uint32("icformer.cross_attention_interval", config.cross_interval)
-    writer.add_string("icformer.prompt.before", "")
     writer.add_string("icformer.prompt.question", "\nQuestion: ")
     writer.add_string("icformer.prompt.after", "\nAnswer:")
     for tensor, value in weights.items():

@@ -1,0 +1,431 @@
+"""Trains a pair: a small LLM (optional) and an IC-Former for a frozen LLM.
+
+    python models/train/train.py lm       --preset cpu --data train.jsonl --validation validation.jsonl --tokenizer DIR -o RUN
+    python models/train/train.py pretrain --preset cpu --llm DIR --data ... --validation ... -o RUN
+    python models/train/train.py finetune --preset cpu --llm DIR --former DIR --data ... --validation ... -o RUN
+    python models/train/train.py icae     --preset cpu --llm DIR --data ... --validation ... -o RUN
+
+--llm is any Hugging Face folder of a Llama-family model. A run that was stopped goes on where its last checkpoint is. RUN gets
+checkpoint.pt, loss.csv, loss.png and, at the end, final/ (a Hugging Face folder, or an official IC-Former checkpoint). Every
+value of a preset can be given on the command line.
+"""
+
+import argparse
+import csv
+import json
+import math
+import random
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from data import Batches, Document, Prompt, Tokenizer, read_documents
+from former import Former, FormerConfig
+from icae import Icae
+
+# `cpu` is the shipped pair, on one core. `gpu` is for one card with 24 GB or more.
+PRESETS = {
+    "cpu": dict(
+        width=192, layers=4, heads=6, ff=512, former_layers=3, former_heads=6, former_ff=512, digests=32, chunk=128, longest=128,
+        batch_tokens=5000, rate=0.008, decay=0.4, lm_steps=2200, pretrain_steps=2000, finetune_steps=1500, icae_steps=2000),
+    "gpu": dict(
+        width=512, layers=8, heads=8, ff=1408, former_layers=3, former_heads=8, former_ff=1408, digests=128, chunk=512,
+        longest=512, batch_tokens=65536, rate=0.01, decay=0.4, lm_steps=12000, pretrain_steps=12000, finetune_steps=8000,
+        icae_steps=12000),
+}
+
+DOCUMENT_WEIGHT, ANSWER_WEIGHT, COPY_WEIGHT = 0.15, 2.0, 1.0  # of a token's loss in LLM training
+MOST_QUESTIONS = 8  # asked one after the other behind one context
+
+
+# ---- Sequences ---------------------------------------------------------------------------------------------------------
+
+
+def question_tokens(document: Document, chance: random.Random) -> tuple[list[int], list[float]]:
+    """Ids of several questions with answers, and the weight of each token's loss."""
+    ids, weights = [], []
+    for question in chance.sample(document.questions, min(MOST_QUESTIONS, len(document.questions))):
+        ids += question.prompt + question.answer
+        weights += [0.0] * len(question.prompt) + [ANSWER_WEIGHT] * len(question.answer)
+    return ids, weights
+
+
+def lm_sequence(document: Document, chance: random.Random, repeat: list[int], eos: int, copies: float):
+    """The document, then either questions and answers or the document once more."""
+    ids, weights = list(document.ids), [DOCUMENT_WEIGHT] * len(document.ids)
+    if chance.random() < copies or not document.questions:
+        ids += repeat + document.ids + [eos]
+        weights += [0.0] * len(repeat) + [COPY_WEIGHT] * (len(document.ids) + 1)
+    else:
+        more, more_weights = question_tokens(document, chance)
+        ids, weights = ids + more, weights + more_weights
+    return ids, weights
+
+
+def pad(rows: list[list], value, device) -> torch.Tensor:
+    longest = max(map(len, rows))
+    return torch.tensor([row + [value] * (longest - len(row)) for row in rows], device=device)
+
+
+def weighted_loss(head, hidden, targets, weights):
+    """Cross entropy of hidden [batch, rows, d] at the rows with a weight -> mean loss, share of right tokens."""
+    chosen = weights > 0
+    logits = head(hidden[chosen]).float()
+    losses = F.cross_entropy(logits, targets[chosen], reduction="none")
+    w = weights[chosen]
+    right = (logits.argmax(-1) == targets[chosen]) & (w >= COPY_WEIGHT)
+    return (losses * w).sum() / w.sum(), float(right.sum() / (w >= COPY_WEIGHT).sum().clamp(min=1))
+
+
+# ---- Digests -----------------------------------------------------------------------------------------------------------
+
+
+def even_chunks(n: int, longest: int) -> list[tuple[int, int]]:
+    """ceil(n / longest) chunks of ceil(n / chunks) tokens, as the library divides a context."""
+    size = math.ceil(n / math.ceil(n / longest))
+    return [(a, min(n, a + size)) for a in range(0, n, size)]
+
+
+def digest_rows(compressor, embed, documents: list[Document], chunk: int, keep: int | None, device) -> list[torch.Tensor]:
+    """Digest rows of each document, [k * chunks, d]."""
+    pieces = [(d, a, b) for d in documents for a, b in even_chunks(len(d.ids), chunk)]
+    longest = max(b - a for _, a, b in pieces)
+    ids = torch.tensor([[0] * (longest - (b - a)) + d.ids[a:b] for d, a, b in pieces], device=device)
+    lengths = torch.tensor([b - a for _, a, b in pieces], device=device)
+    rows = compressor(embed(ids), lengths, keep)
+    counts = [len(even_chunks(len(d.ids), chunk)) for d in documents]
+    return [part.flatten(0, 1) for part in rows.split(counts)]
+
+
+def behind_digests(llm, rows: list[torch.Tensor], marker, tails: list[list[int]], weights: list[list[float]], before: list[int]):
+    """Runs the LLM over [before, digest rows, marker, tail] and scores the tails."""
+    device = marker.device
+    embed = llm.get_input_embeddings()
+    head = embed(torch.tensor(before, dtype=torch.long, device=device)).float()
+    sequences, targets, loss_weights = [], [], []
+    for digest, tail, weight in zip(rows, tails, weights):
+        ids = torch.tensor(tail, device=device)
+        sequences.append(torch.cat([head, digest.float(), marker.view(1, -1), embed(ids[:-1]).float()]))
+        blind = len(head) + len(digest)  # the marker's row is the first that predicts a token of the tail
+        targets.append([0] * blind + tail)
+        loss_weights.append([0.0] * blind + weight)
+    inputs = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
+    hidden = llm.model(inputs_embeds=inputs, use_cache=False).last_hidden_state
+    return weighted_loss(llm.get_output_embeddings(), hidden, pad(targets, 0, device), pad(loss_weights, 0.0, device))
+
+
+# ---- Training ----------------------------------------------------------------------------------------------------------
+
+
+def optimizers(parameters: list[tuple[str, torch.nn.Parameter]], rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, AdamW for embeddings, norms, biases and low-rank additions."""
+    matrices = [p for n, p in parameters if p.ndim == 2 and "embed" not in n and "lora" not in n and "lm_head" not in n]
+    others = [p for n, p in parameters if not any(p is m for m in matrices)]
+    found = []
+    if matrices:
+        found.append(torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, momentum=0.95, adjust_lr_fn="match_rms_adamw"))
+    found.append(torch.optim.AdamW(others, lr=rate * 0.5, betas=(0.9, 0.98), weight_decay=0.0))
+    for optimizer in found:
+        for group in optimizer.param_groups:
+            group["top_rate"] = group["lr"]
+    return found
+
+
+def rate_at(step: int, steps: int, decay: float) -> float:
+    """Share of the top rate: a short warm-up, a constant stretch, a straight line to zero over the last `decay`."""
+    return min((step + 1) / 50, 1.0, max(0.0, (steps - step) / (decay * steps)))
+
+
+class Run:
+    """The loop of every stage: batches, optimiser steps, checkpoints, the log."""
+
+    def __init__(self, arguments, module, steps: int, loss, validate):
+        self.a, self.module, self.steps, self.loss, self.validate = arguments, module, steps, loss, validate
+        self.folder = arguments.output
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.parameters = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+        self.optimizers = optimizers(self.parameters, arguments.rate)
+        self.step, self.tokens, self.seconds, self.history = 0, 0, 0.0, []
+        self.checkpoint = self.folder / "checkpoint.pt"
+        if self.checkpoint.exists():
+            self.resume()
+
+    def resume(self):
+        state = torch.load(self.checkpoint, map_location=self.a.device, weights_only=True)
+        self.module.load_state_dict(state["module"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved)
+        self.step, self.tokens, self.seconds, self.history = (state[n] for n in ("step", "tokens", "seconds", "history"))
+        print(f"going on from step {self.step}", flush=True)
+
+    def save(self):
+        state = {"module": self.module.state_dict(), "optimizers": [o.state_dict() for o in self.optimizers], "step": self.step,
+                 "tokens": self.tokens, "seconds": self.seconds, "history": self.history}
+        torch.save(state, self.checkpoint.with_suffix(".new"))
+        self.checkpoint.with_suffix(".new").replace(self.checkpoint)
+
+    def train(self):
+        started, saved = time.time() - self.seconds, time.time()
+        recent = []
+        while self.step < self.steps:
+            share = rate_at(self.step, self.steps, self.a.decay)
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = group["top_rate"] * share
+            torch.manual_seed(self.a.seed * 1_000_003 + self.step)
+            with torch.autocast(self.a.device, dtype=torch.bfloat16) if self.a.bf16 else nullcontext():
+                loss, right, tokens = self.loss(self.step, self.step / self.steps)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_([p for _, p in self.parameters], 1.0)
+            for optimizer in self.optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            self.step, self.tokens, self.seconds = self.step + 1, self.tokens + tokens, time.time() - started
+            recent.append((float(loss.detach()), right))
+            if self.step % self.a.log_every == 0 or self.step == self.steps:
+                self.log(recent)
+                recent = []
+            if time.time() - saved > self.a.save_seconds:
+                self.save()
+                saved = time.time()
+        self.save()
+        self.plot()
+
+    def log(self, recent):
+        entry = {"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds),
+                 "loss": round(sum(l for l, _ in recent) / len(recent), 4),
+                 "token_accuracy": round(sum(r for _, r in recent) / len(recent), 4)}
+        if self.step % self.a.validate_every == 0 or self.step == self.steps:
+            with torch.no_grad():
+                entry |= {name: round(value, 4) for name, value in self.validate().items()}
+        self.history.append(entry)
+        print(json.dumps(entry), flush=True)
+        names = list(dict.fromkeys(name for e in self.history for name in e))
+        with (self.folder / "loss.csv").open("w", newline="") as out:
+            writer = csv.DictWriter(out, names)
+            writer.writeheader()
+            writer.writerows(self.history)
+
+    def plot(self):
+        import matplotlib
+
+        matplotlib.use("Agg")
+        import matplotlib.pyplot as plt
+
+        figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+        left.plot([e["step"] for e in self.history], [e["loss"] for e in self.history])
+        left.set(xlabel="step", ylabel="loss", title=self.a.stage, yscale="log")
+        for name in dict.fromkeys(n for e in self.history for n in e if n not in ("step", "tokens", "seconds", "loss")):
+            points = [(e["step"], e[name]) for e in self.history if name in e]
+            right.plot(*zip(*points), label=name.replace("_", " "))
+        right.set(xlabel="step", ylim=(0, 1))
+        right.legend()
+        figure.savefig(self.folder / "loss.png", dpi=110)
+
+
+# ---- Stages ------------------------------------------------------------------------------------------------------------
+
+
+def new_llm(a, tokenizer: Tokenizer):
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    torch.manual_seed(a.seed)
+    config = LlamaConfig(
+        vocab_size=tokenizer.size, hidden_size=a.width, intermediate_size=a.ff, num_hidden_layers=a.layers,
+        num_attention_heads=a.heads, num_key_value_heads=a.heads, max_position_embeddings=2048, tie_word_embeddings=True,
+        bos_token_id=1, eos_token_id=2, rms_norm_eps=1e-5)
+    return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+
+
+def frozen_llm(a):
+    from transformers import AutoModelForCausalLM
+
+    llm = AutoModelForCausalLM.from_pretrained(a.llm, dtype=torch.float32, attn_implementation="sdpa").to(a.device).eval()
+    return llm.requires_grad_(False)
+
+
+def exact(llm, documents, rows, marker, before, most: int = 4) -> float:
+    """Share of questions whose whole answer, end included, is the most likely one token by token: greedy exact match."""
+    right, asked = 0, 0
+    embed, head = llm.get_input_embeddings(), llm.get_output_embeddings()
+    for document, context in zip(documents, rows):
+        questions = document.questions[:most]
+        if not questions:
+            continue
+        front = [embed(torch.tensor(before, dtype=torch.long, device=context.device)), context] + ([marker.view(1, -1)] if marker is not None else [])
+        front = torch.cat([part.float() for part in front])
+        sequences = [torch.cat([front, embed(torch.tensor(q.prompt + q.answer, device=context.device)).float()]) for q in questions]
+        hidden = llm.model(inputs_embeds=torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True), use_cache=False).last_hidden_state
+        for q, h in zip(questions, hidden):
+            first = len(front) + len(q.prompt) - 1
+            found = head(h[first:first + len(q.answer)]).argmax(-1).tolist()
+            right, asked = right + (found == q.answer), asked + 1
+    return right / max(asked, 1)
+
+
+def train_lm(a):
+    tokenizer, prompt = Tokenizer(a.tokenizer), Prompt()
+    llm = new_llm(a, tokenizer).to(a.device)
+    repeat = tokenizer.encode(prompt.repeat)
+    documents = read_documents(a.data, tokenizer, prompt, a.longest)
+    held = read_documents(a.validation, tokenizer, prompt, a.longest, a.validation_documents)
+    batches = Batches(documents, a.batch_tokens, a.seed)
+
+    def loss(step, progress):
+        chance = random.Random(f"{a.seed} sequence {step}")
+        chosen = batches.draw(step, progress, lambda n: n + max(n + 10, 110))
+        ids, weights = zip(*(lm_sequence(d, chance, repeat, tokenizer.eos, a.copies) for d in chosen))
+        inputs = pad([row[:-1] for row in ids], 0, a.device)
+        hidden = llm.model(input_ids=inputs, use_cache=False).last_hidden_state
+        value, right = weighted_loss(llm.lm_head, hidden, pad([row[1:] for row in ids], 0, a.device),
+                                     pad([row[1:] for row in weights], 0.0, a.device))
+        return value, right, inputs.numel()
+
+    def validate():
+        rows = [llm.get_input_embeddings()(torch.tensor(d.ids, device=a.device)) for d in held]
+        return {"exact_match": exact(llm, held, rows, None, tokenizer.encode(prompt.before))}
+
+    run = Run(a, llm, a.steps or a.lm_steps, loss, validate)
+    run.train()
+    llm.save_pretrained(a.output / "final")
+    (a.output / "final" / "tokenizer.model").write_bytes((a.tokenizer / "tokenizer.model").read_bytes())
+    (a.output / "final" / "tokenizer_config.json").write_text(json.dumps(
+        {"tokenizer_class": "LlamaTokenizer", "add_bos_token": False, "add_eos_token": False, "bos_token": "<s>",
+         "eos_token": "</s>", "unk_token": "<unk>", "legacy": True}, indent=2) + "\n")
+
+
+def train_compressor(a):
+    """pretrain, finetune and icae: they differ in the compressor and in the share of reconstruction."""
+    tokenizer, prompt = Tokenizer(a.llm), Prompt()
+    llm = frozen_llm(a)
+    embed = llm.get_input_embeddings()
+    torch.manual_seed(a.seed)
+    if a.stage == "icae":
+        compressor = Icae(llm, a.digests, a.rank)
+        compressor.start(embed.weight.detach(), embed.weight[tokenizer.encode(prompt.repeat)[0]].detach())
+    elif a.former:
+        compressor = Former.load(a.former)
+    else:
+        compressor = Former(FormerConfig(
+            embed.weight.shape[1], a.former_ff, a.former_layers, a.former_heads, a.former_heads, a.digests, a.chunk,
+            attention_bias=not a.no_bias))
+        compressor.start(embed.weight.detach(), embed.weight[tokenizer.encode(prompt.repeat)[0]].detach())
+        if not (a.plain_start or a.no_bias):
+            compressor.start_in_place()
+    compressor = compressor.to(a.device)
+    before = tokenizer.encode(prompt.before)
+    documents = read_documents(a.data, tokenizer, prompt, a.longest)
+    held = read_documents(a.validation, tokenizer, prompt, a.longest, a.validation_documents)
+    batches = Batches(documents, a.batch_tokens, a.seed)
+
+    def keep(chance):
+        """A random prefix of the digests, at least an eighth, in a share of the batches."""
+        return chance.randint(max(1, a.digests // 8), a.digests) if chance.random() < a.prefixes else None
+
+    def reconstruction(chosen, rows):
+        tails = [d.ids + [tokenizer.eos] for d in chosen]
+        return behind_digests(llm, rows, compressor.AE, tails, [[COPY_WEIGHT] * len(t) for t in tails], [])
+
+    def answers(chosen, rows, chance):
+        asked = [question_tokens(d, chance) for d in chosen]
+        return behind_digests(llm, rows, compressor.FT, [ids for ids, _ in asked], [w for _, w in asked], before)
+
+    def distillation(chosen, rows, chance):
+        """KL divergence from the LLM's own answer distributions with the full context, at the answers' tokens."""
+        asked = [question_tokens(d, chance) for d in chosen]
+        head = llm.get_output_embeddings()
+
+        def scored(contexts, marker):
+            sequences = [torch.cat([c.float()] + ([marker.view(1, -1)] if marker is not None else []) + [embed(torch.tensor(ids[:-1], device=a.device)).float()])
+                         for c, (ids, _) in zip(contexts, asked)]
+            hidden = llm.model(inputs_embeds=torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True), use_cache=False).last_hidden_state
+            picked = []
+            for h, c, (ids, w) in zip(hidden, contexts, asked):
+                first = len(c) + (marker is not None) - 1
+                at = [first + i for i, weight in enumerate(w) if weight > 0]
+                picked.append(h[at])
+            return head(torch.cat(picked)).float().log_softmax(-1)
+
+        with torch.no_grad():
+            teacher = scored([embed(torch.tensor(before + d.ids, device=a.device)) for d in chosen], None)
+        student = scored([torch.cat([embed(torch.tensor(before, dtype=torch.long, device=a.device)), r]) for r in rows], compressor.FT)
+        return F.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+    def loss(step, progress):
+        chance = random.Random(f"{a.seed} sequence {step}")
+        chosen = [d for d in batches.draw(step, progress, lambda n: 1.6 * n + a.digests, grown=a.grown) if d.questions]
+        rows = digest_rows(compressor, embed, chosen, a.chunk, keep(chance), a.device)
+        tokens = sum(len(d.ids) for d in chosen)
+        if chance.random() < a.reconstruct:
+            value, right = reconstruction(chosen, rows)
+        else:
+            state = chance.getstate()
+            value, right = answers(chosen, rows, chance)
+            if a.distill:
+                chance.setstate(state)
+                value = value + a.distill * distillation(chosen, rows, chance)
+        return value, right, tokens
+
+    def validate():
+        rights, matches = [], []
+        for first in range(0, len(held), 16):
+            part = held[first:first + 16]
+            rows = digest_rows(compressor, embed, part, a.chunk, None, a.device)
+            rights.append(reconstruction(part, rows)[1])
+            matches.append(exact(llm, part, rows, compressor.FT, before))
+        return {"reconstructed": sum(rights) / len(rights), "exact_match": sum(matches) / len(matches)}
+
+    run = Run(a, compressor, a.steps or getattr(a, a.stage + "_steps"), loss, validate)
+    run.train()
+    compressor.save(a.output / "final")
+    (a.output / "final" / "prompt.json").write_text(json.dumps(asdict(prompt), indent=2) + "\n")
+
+
+def parse(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=("lm", "pretrain", "finetune", "icae"))
+    parser.add_argument("--preset", choices=PRESETS, default="cpu")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--validation", type=Path, required=True)
+    parser.add_argument("--tokenizer", type=Path, help="folder with tokenizer.model (stage lm)")
+    parser.add_argument("--llm", type=Path, help="Hugging Face folder of the frozen LLM")
+    parser.add_argument("--former", type=Path, help="checkpoint to start from")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--no-bf16", dest="bf16", action="store_false")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=0, help="0: as the preset says")
+    parser.add_argument("--copies", type=float, default=0.3, help="lm: share of sequences that repeat their document")
+    parser.add_argument("--reconstruct", type=float, help="share of batches that reconstruct; pretrain 0.8, finetune 0.25, icae 0.6")
+    parser.add_argument("--prefixes", type=float, default=0.0, help="share of batches with a random prefix of the digests")
+    parser.add_argument("--distill", type=float, default=0.0, help="weight of the distillation from full-context answers")
+    parser.add_argument("--grown", type=float, help="share of the steps after which documents have their full length")
+    parser.add_argument("--rank", type=int, default=32, help="icae: rank of the LoRA matrices")
+    parser.add_argument("--plain-start", action="store_true", help="random start instead of looking in place")
+    parser.add_argument("--no-bias", action="store_true", help="no attention biases, as official checkpoints (implies --plain-start)")
+    parser.add_argument("--log-every", type=int, default=25)
+    parser.add_argument("--validate-every", type=int, default=200)
+    parser.add_argument("--validation-documents", type=int, default=64)
+    parser.add_argument("--save-seconds", type=float, default=120)
+    for name, value in PRESETS["cpu"].items():
+        parser.add_argument("--" + name.replace("_", "-"), type=type(value))
+    a = parser.parse_args(arguments)
+    for name, value in PRESETS[a.preset].items():
+        if getattr(a, name) is None:
+            setattr(a, name, value)
+    if a.reconstruct is None:
+        a.reconstruct = {"pretrain": 0.8, "finetune": 0.25, "icae": 0.6}.get(a.stage)
+    if a.grown is None:
+        a.grown = 0.0 if a.stage == "finetune" else 0.4
+    return a
+
+
+if __name__ == "__main__":
+    options = parse()
+    train_lm(options) if options.stage == "lm" else train_compressor(options)
+    sys.exit(0)

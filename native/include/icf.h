@@ -264,11 +264,21 @@ ICF_API icf_status icf_model_embed_tokens(const icf_model *model, const int32_t 
 
 typedef struct icf_digester icf_digester;
 
+/* How a digest is computed. Both give the same digests up to rounding. */
+typedef enum icf_method {
+    ICF_METHOD_FAST = 0, /* with the exact savings, where the device can; else as ICF_METHOD_PLAIN */
+    ICF_METHOD_PLAIN = 1 /* step by step as in the reference implementation, for comparison */
+} icf_method;
+
 typedef struct icf_digester_options {
     int32_t struct_size;
-    int32_t n_threads; /* 0: the number of physical cores */
-    int32_t device;    /* -1: the model's; without a model as in icf_model_options */
-    int32_t use_mmap;  /* as in icf_model_options */
+    int32_t n_threads;         /* 0: the number of physical cores */
+    int32_t device;            /* -1: the model's; without a model as in icf_model_options */
+    int32_t use_mmap;          /* as in icf_model_options */
+    int32_t method;            /* an icf_method */
+    int32_t reserved;
+    long long max_table_bytes; /* a table of what each token of the vocabulary contributes to keys and values is filled as
+                                  tokens appear, if it is no larger than this; 0: no table; -1: half of the free memory */
 } icf_digester_options;
 
 typedef struct icf_digester_info {
@@ -285,10 +295,12 @@ typedef struct icf_digester_info {
     int32_t has_marker_ae;     /* 1: icf_digester_marker gives ICF_MARKER_AE */
     int32_t n_threads;
     int32_t device;
-    int32_t reserved;
+    int32_t method;            /* the icf_method in use */
     long long n_params;
     long long weight_bytes;
-    long long scratch_bytes;   /* scratch memory held now */
+    long long scratch_bytes;   /* memory held now for packed weights, constants and graphs */
+    long long table_bytes;     /* size of the token table when full; 0: there is none */
+    long long table_tokens;    /* tokens it holds now */
     long long fingerprint;     /* FNV-1a over sizes, digest embeddings and norms: the same for every quantisation */
     long long target_vocab_hash; /* of the LLM it was made for; 0 where the file does not say */
     char type[32];             /* the type that holds most of the weights */
@@ -301,7 +313,7 @@ typedef enum icf_marker {
     ICF_MARKER_AE = 1  /* the context itself is to be reproduced */
 } icf_marker;
 
-/* Defaults: n_threads 0, device -1, mmap on. */
+/* Defaults: all cores, device -1, mmap on, ICF_METHOD_FAST, a table of at most half of the free memory. */
 ICF_API void icf_digester_options_init(icf_digester_options *options);
 
 /* Opens a GGUF file of architecture "icformer". `model` is the LLM whose word embeddings it reads; with NULL only given
@@ -317,6 +329,10 @@ ICF_API const icf_gguf *icf_digester_gguf(const icf_digester *digester);
 /* Length of the even chunks a context is divided into: ceil(n / ceil(n / max_chunk)); the last may be shorter, none is
  * empty. `max_chunk` 0 or less: one chunk of n. 0 where n is 0 or less. */
 ICF_API long long icf_chunk_length(long long n, long long max_chunk);
+
+/* Fills the token table for `n_tokens` tokens, so that digesting them later costs no more than a look-up: the whole
+ * vocabulary ahead of time, or a context as it arrives. Without a table only the tokens are checked. */
+ICF_API icf_status icf_digester_prepare(icf_digester *digester, const int32_t *tokens, long long n_tokens, icf_error *error);
 
 /* Digests one chunk: `tokens` [n_tokens] to `rows` [n_digest, n_embd]; `n_floats` is the size of `rows`. n_tokens may be 0
  * and may exceed chunk_length (quality then is the caller's concern). ICF_ERROR_STATE if opened without a model. */

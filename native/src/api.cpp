@@ -384,7 +384,7 @@ icf_status icf_model_embed_tokens(const icf_model * model, const int32_t * token
 
 void icf_digester_options_init(icf_digester_options * options) {
     if (options) {
-        *options = {sizeof(icf_digester_options), 0, -1, 1};
+        *options = {sizeof(icf_digester_options), 0, -1, 1, ICF_METHOD_FAST, 0, -1};
     }
 }
 
@@ -396,8 +396,7 @@ icf_status icf_digester_open(const char * path, icf_model * model, const icf_dig
         const icf_digester_options options = read_options(given, icf_digester_options_init);
         check_flag(options.use_mmap, "use_mmap");
         auto handle = std::make_unique<icf_digester>();
-        handle->digester = std::make_unique<Digester>(path, model ? model->model : nullptr, options.device, options.n_threads,
-                                                      options.use_mmap == 1);
+        handle->digester = std::make_unique<Digester>(path, model ? model->model : nullptr, options);
         handle->gguf.file = handle->digester->file();
         *out = handle.release();
     });
@@ -427,6 +426,15 @@ long long icf_chunk_length(long long n, long long max_chunk) {
     }
     const long long chunks = n / max_chunk + (n % max_chunk != 0);
     return n / chunks + (n % chunks != 0);
+}
+
+icf_status icf_digester_prepare(icf_digester * digester, const int32_t * tokens, long long n_tokens, icf_error * error) {
+    return guard(error, [&] {
+        const Claim claim(digester, "digester");
+        require(n_tokens >= 0, "a negative number of tokens");
+        check_pointer(tokens, n_tokens, "tokens");
+        claim->digester->prepare(tokens, n_tokens);
+    });
 }
 
 icf_status icf_digester_run(icf_digester * digester, const int32_t * tokens, long long n_tokens, float * rows,

@@ -2,6 +2,10 @@
 
 #include "error.h"
 
+#include <algorithm>
+#include <cstdio>
+#include <unordered_map>
+
 namespace icf {
 
 // Longest chunk of one call: attention's mask and scores grow with it.
@@ -9,6 +13,13 @@ static const long long max_chunk = 1 << 20;
 
 static int choose_device(int device, const Model * model) {
     return resolve_device(device == -1 && model ? model->device() : device);
+}
+
+static int check_method(int32_t method) {
+    if (method != ICF_METHOD_FAST && method != ICF_METHOD_PLAIN) {
+        fail(ICF_ERROR_ARGUMENT, "there is no method %d", method);
+    }
+    return method;
 }
 
 static long long former_fingerprint(const GgufFile & file, const FormerParams & p) {
@@ -21,13 +32,42 @@ static long long former_fingerprint(const GgufFile & file, const FormerParams & 
     return hash.value();
 }
 
-Digester::Digester(const std::string & path, std::shared_ptr<const Model> model, int device, int n_threads, bool use_mmap)
+Digester::Digester(const std::string & path, std::shared_ptr<const Model> model, const icf_digester_options & options)
     : file_(std::make_shared<GgufFile>(path)), params_(read_former_params(*file_)), model_(std::move(model)),
-      device_(choose_device(device, model_.get())), store_(file_, device_, use_mmap),
-      weights_(load_former_weights(store_, params_)), backend_(device_, n_threads),
-      runner_(backend_, digest_graph_nodes(params_)), fingerprint_(former_fingerprint(*file_, params_)) {
+      device_(choose_device(options.device, model_.get())), store_(file_, device_, options.use_mmap == 1),
+      weights_(load_former_weights(store_, params_)), backend_(device_, options.n_threads),
+      fingerprint_(former_fingerprint(*file_, params_)), plain_runner_(backend_, digest_graph_nodes(params_)) {
     if (model_) {
         check_target();
+    }
+    if (check_method(options.method) == ICF_METHOD_FAST && FastFormer::supported(backend_)) {
+        fast_ = std::make_unique<FastFormer>(params_, weights_, backend_);
+        open_table(options.max_table_bytes);
+    }
+}
+
+// Memory that is free or can be made free, in bytes.
+static long long available_memory() {
+    long long kilobytes = 0;
+    if (FILE * file = fopen("/proc/meminfo", "r")) {
+        char line[128];
+        while (fgets(line, sizeof(line), file) && sscanf(line, "MemAvailable: %lld kB", &kilobytes) != 1) {
+        }
+        fclose(file);
+    }
+    return kilobytes * 1024;
+}
+
+// The table is as precise as the former's weights: F32 beside F32, else F16.
+void Digester::open_table(long long max_bytes) {
+    if (!model_) {
+        return;
+    }
+    const size_t n_vocab = static_cast<size_t>(model_->params().n_vocab);
+    const bool is_f16 = store_.main_type() != GGML_TYPE_F32;
+    const long long bytes = static_cast<long long>(ContextTable::bytes_for(n_vocab, fast_->row_length(), is_f16));
+    if (bytes <= (max_bytes < 0 ? available_memory() / 2 : max_bytes)) {
+        table_ = std::make_unique<ContextTable>(n_vocab, fast_->row_length(), is_f16);
     }
 }
 
@@ -67,23 +107,109 @@ void Digester::describe(icf_digester_info & info) const {
     info.device = device_;
     info.n_params = store_.parameters();
     info.weight_bytes = store_.bytes();
-    info.scratch_bytes = runner_.bytes();
+    info.method = fast_ ? ICF_METHOD_FAST : ICF_METHOD_PLAIN;
+    info.scratch_bytes = plain_runner_.bytes() + (fast_ ? fast_->bytes() : 0);
+    info.table_bytes = table_ ? static_cast<long long>(table_->bytes()) : 0;
+    info.table_tokens = table_ ? static_cast<long long>(table_->n_filled()) : 0;
     info.fingerprint = fingerprint_;
     info.target_vocab_hash = params_.target_vocab_hash;
     copy_field(info.type, sizeof(info.type), ggml_type_name(store_.main_type()));
     copy_field(info.name, sizeof(info.name), file_->string("general.name").value_or(""));
 }
 
-void Digester::build(int n) {
-    if (n == built_for_) {
+// ---- Step by step ----
+
+void Digester::build_plain(int n) {
+    if (n == plain_built_for_) {
         return;
     }
-    built_for_ = -1;
-    ggml_context * ctx = runner_.begin();
-    graph_ = build_digest_graph(ctx, runner_.graph(), params_, weights_, n);
-    runner_.allocate();
-    built_for_ = n;
+    plain_built_for_ = -1;
+    ggml_context * ctx = plain_runner_.begin();
+    plain_ = build_digest_graph(ctx, plain_runner_.graph(), params_, weights_, n);
+    plain_runner_.allocate();
+    plain_built_for_ = n;
 }
+
+void Digester::run_plain(const float * embeddings, int n, float * rows) {
+    build_plain(n);
+    fill_digest_inputs(plain_, n);
+    if (n > 0) {
+        ggml_backend_tensor_set(plain_.context, embeddings, 0, ggml_nbytes(plain_.context));
+    }
+    plain_runner_.compute();
+    ggml_backend_tensor_get(plain_.rows, rows, 0, ggml_nbytes(plain_.rows));
+}
+
+// ---- With the exact savings ----
+
+// Rows whose contributions are computed together: enough to fill the machine, few enough to bound the memory.
+static const size_t contribution_batch = 256;
+
+template <typename RowOf>
+void Digester::fill_table(ContextTable & table, const int32_t * tokens, size_t n, const RowOf & row_of) {
+    std::vector<int32_t> missing;
+    const auto compute = [&] {
+        const int count = static_cast<int>(missing.size());
+        embeddings_.resize(static_cast<size_t>(count) * params_.n_embd);
+        contributions_.resize(count * fast_->row_length());
+        model_->embed(missing.data(), count, embeddings_.data());
+        fast_->contributions(embeddings_.data(), count, contributions_.data());
+        for (int i = 0; i < count; i++) {
+            table.fill(row_of(missing[i]), contributions_.data() + i * fast_->row_length());
+        }
+        missing.clear();
+    };
+    std::unordered_map<int32_t, bool> seen;
+    for (size_t i = 0; i < n; i++) {
+        if (!table.has(row_of(tokens[i])) && seen.emplace(tokens[i], true).second) {
+            missing.push_back(tokens[i]);
+            if (missing.size() == contribution_batch) {
+                compute();
+            }
+        }
+    }
+    if (!missing.empty()) {
+        compute();
+    }
+}
+
+void Digester::run_with_table(const int32_t * tokens, int n, float * rows) {
+    const auto row_of = [](int32_t token) { return static_cast<size_t>(token); };
+    fill_table(*table_, tokens, static_cast<size_t>(n), row_of);
+    context_.resize(static_cast<size_t>(n));
+    std::transform(tokens, tokens + n, context_.begin(), [&](int32_t token) { return table_->row(row_of(token)); });
+    fast_->run(context_.data(), table_->is_f16(), n, rows);
+}
+
+// A table of the chunk's own tokens, each computed once.
+void Digester::run_without_table(const int32_t * tokens, int n, float * rows) {
+    std::unordered_map<int32_t, size_t> index;
+    for (int i = 0; i < n; i++) {
+        index.emplace(tokens[i], index.size());
+    }
+    ContextTable own(std::max<size_t>(index.size(), 1), fast_->row_length(), false);
+    const auto row_of = [&](int32_t token) { return index.at(token); };
+    fill_table(own, tokens, static_cast<size_t>(n), row_of);
+    context_.resize(static_cast<size_t>(n));
+    std::transform(tokens, tokens + n, context_.begin(), [&](int32_t token) { return own.row(row_of(token)); });
+    fast_->run(context_.data(), false, n, rows);
+}
+
+void Digester::run_fast_rows(const float * embeddings, int n, float * rows) {
+    contributions_.resize(static_cast<size_t>(n) * fast_->row_length());
+    for (int i = 0; i < n; i += static_cast<int>(contribution_batch)) {
+        const int count = std::min(static_cast<int>(contribution_batch), n - i);
+        fast_->contributions(embeddings + static_cast<size_t>(i) * params_.n_embd, count,
+                             contributions_.data() + static_cast<size_t>(i) * fast_->row_length());
+    }
+    context_.resize(static_cast<size_t>(n));
+    for (int i = 0; i < n; i++) {
+        context_[static_cast<size_t>(i)] = contributions_.data() + static_cast<size_t>(i) * fast_->row_length();
+    }
+    fast_->run(context_.data(), false, n, rows);
+}
+
+// ---- Entries ----
 
 void Digester::check_length(long long n) const {
     if (n < 0 || n > max_chunk) {
@@ -91,28 +217,35 @@ void Digester::check_length(long long n) const {
     }
 }
 
-void Digester::compute(const float * embeddings, int n, float * rows) {
-    build(n);
-    fill_digest_inputs(graph_, n);
-    if (n > 0) {
-        ggml_backend_tensor_set(graph_.context, embeddings, 0, ggml_nbytes(graph_.context));
-    }
-    runner_.compute();
-    ggml_backend_tensor_get(graph_.rows, rows, 0, ggml_nbytes(graph_.rows));
-}
-
-void Digester::run_batch(const int32_t * tokens, const long long * ends, long long n_chunks, float * rows) {
+void Digester::check_tokens(const int32_t * tokens, long long n) const {
     if (!model_) {
         fail(ICF_ERROR_STATE, "%s: opened without an LLM, so that tokens have no embeddings", file_->path().c_str());
     }
-    model_->check_tokens(tokens, ends[n_chunks - 1]);
+    model_->check_tokens(tokens, n);
+}
+
+void Digester::prepare(const int32_t * tokens, long long n) {
+    check_tokens(tokens, n);
+    if (table_) {
+        fill_table(*table_, tokens, static_cast<size_t>(n), [](int32_t token) { return static_cast<size_t>(token); });
+    }
+}
+
+void Digester::run_batch(const int32_t * tokens, const long long * ends, long long n_chunks, float * rows) {
+    check_tokens(tokens, ends[n_chunks - 1]);
     long long begin = 0;
     for (long long i = 0; i < n_chunks; i++) {
-        const long long n = ends[i] - begin;
-        check_length(n);
-        embeddings_.resize(static_cast<size_t>(n) * params_.n_embd);
-        model_->embed(tokens + begin, n, embeddings_.data());
-        compute(embeddings_.data(), static_cast<int>(n), rows);
+        const int n = static_cast<int>(ends[i] - begin);
+        check_length(ends[i] - begin);
+        if (table_) {
+            run_with_table(tokens + begin, n, rows);
+        } else if (fast_) {
+            run_without_table(tokens + begin, n, rows);
+        } else {
+            embeddings_.resize(static_cast<size_t>(n) * params_.n_embd);
+            model_->embed(tokens + begin, n, embeddings_.data());
+            run_plain(embeddings_.data(), n, rows);
+        }
         rows += static_cast<size_t>(params_.n_digest) * params_.n_embd;
         begin = ends[i];
     }
@@ -120,7 +253,11 @@ void Digester::run_batch(const int32_t * tokens, const long long * ends, long lo
 
 void Digester::run_rows(const float * embeddings, long long n, float * rows) {
     check_length(n);
-    compute(embeddings, static_cast<int>(n), rows);
+    if (fast_) {
+        run_fast_rows(embeddings, static_cast<int>(n), rows);
+    } else {
+        run_plain(embeddings, static_cast<int>(n), rows);
+    }
 }
 
 void Digester::marker(int32_t marker, float * row) const {

@@ -80,6 +80,8 @@ private:
     DigestGraph g_;
 };
 
+} // namespace
+
 void fill_positions(ggml_tensor * positions, int first) {
     if (positions) {
         std::vector<int32_t> values(static_cast<size_t>(positions->ne[0]));
@@ -88,8 +90,7 @@ void fill_positions(ggml_tensor * positions, int first) {
     }
 }
 
-// Every digest sees the whole context; among the digests it is causal.
-void fill_mask(ggml_tensor * mask, int n) {
+void fill_digest_mask(ggml_tensor * mask, int n) {
     if (mask) {
         const int64_t n_keys = mask->ne[0];
         const int64_t k = mask->ne[1];
@@ -100,8 +101,6 @@ void fill_mask(ggml_tensor * mask, int n) {
         ggml_backend_tensor_set(mask, values.data(), 0, ggml_nbytes(mask));
     }
 }
-
-} // namespace
 
 size_t digest_graph_nodes(const FormerParams & params) {
     return 64 + 64 * static_cast<size_t>(params.n_layer);
@@ -115,9 +114,9 @@ DigestGraph build_digest_graph(ggml_context * ctx, ggml_cgraph * graph, const Fo
 void fill_digest_inputs(const DigestGraph & graph, int n) {
     fill_positions(graph.key_positions, 0);
     fill_positions(graph.query_positions, n);
-    fill_mask(graph.cross_mask, n);
+    fill_digest_mask(graph.cross_mask, n);
     fill_positions(graph.self_positions, 0);
-    fill_mask(graph.self_mask, 0);
+    fill_digest_mask(graph.self_mask, 0);
 }
 
 } // namespace icf

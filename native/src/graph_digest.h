@@ -22,6 +22,12 @@ size_t digest_graph_nodes(const FormerParams & params);
 DigestGraph build_digest_graph(ggml_context * ctx, ggml_cgraph * graph, const FormerParams & params,
                                const FormerWeights & weights, int n);
 
+// Positions first, first + 1, …; an input that is NULL is left out.
+void fill_positions(ggml_tensor * positions, int first);
+
+// Mask [n + k, k]: every digest sees the whole context of n; among the k digests it is causal. NULL is left out.
+void fill_digest_mask(ggml_tensor * mask, int n);
+
 // Fills positions and masks for a context of n rows.
 void fill_digest_inputs(const DigestGraph & graph, int n);
 

@@ -1938,6 +1938,24 @@ public class IcfNative extends IcfNative$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+    private static final int ICF_METHOD_FAST = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum icf_method.ICF_METHOD_FAST = 0
+     * }
+     */
+    public static int ICF_METHOD_FAST() {
+        return ICF_METHOD_FAST;
+    }
+    private static final int ICF_METHOD_PLAIN = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum icf_method.ICF_METHOD_PLAIN = 1
+     * }
+     */
+    public static int ICF_METHOD_PLAIN() {
+        return ICF_METHOD_PLAIN;
+    }
     private static final int ICF_MARKER_FT = (int)0L;
     /**
      * {@snippet lang=c :
@@ -2315,6 +2333,69 @@ public class IcfNative extends IcfNative$shared {
                 traceDowncall("icf_chunk_length", n, max_chunk);
             }
             return (long)mh$.invokeExact(n, max_chunk);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class icf_digester_prepare {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            IcfNative.C_INT,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER,
+            IcfNative.C_LONG_LONG,
+            IcfNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("icf_digester_prepare");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * icf_status icf_digester_prepare(icf_digester *digester, const int32_t *tokens, long long n_tokens, icf_error *error)
+     * }
+     */
+    public static FunctionDescriptor icf_digester_prepare$descriptor() {
+        return icf_digester_prepare.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * icf_status icf_digester_prepare(icf_digester *digester, const int32_t *tokens, long long n_tokens, icf_error *error)
+     * }
+     */
+    public static MethodHandle icf_digester_prepare$handle() {
+        return icf_digester_prepare.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * icf_status icf_digester_prepare(icf_digester *digester, const int32_t *tokens, long long n_tokens, icf_error *error)
+     * }
+     */
+    public static MemorySegment icf_digester_prepare$address() {
+        return icf_digester_prepare.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * icf_status icf_digester_prepare(icf_digester *digester, const int32_t *tokens, long long n_tokens, icf_error *error)
+     * }
+     */
+    public static int icf_digester_prepare(MemorySegment digester, MemorySegment tokens, long n_tokens, MemorySegment error) {
+        var mh$ = icf_digester_prepare.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("icf_digester_prepare", digester, tokens, n_tokens, error);
+            }
+            return (int)mh$.invokeExact(digester, tokens, n_tokens, error);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -28,10 +28,12 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t has_marker_ae;
  *     int32_t n_threads;
  *     int32_t device;
- *     int32_t reserved;
+ *     int32_t method;
  *     long long n_params;
  *     long long weight_bytes;
  *     long long scratch_bytes;
+ *     long long table_bytes;
+ *     long long table_tokens;
  *     long long fingerprint;
  *     long long target_vocab_hash;
  *     char type[32];
@@ -59,10 +61,12 @@ public class icf_digester_info {
         IcfNative.C_INT.withName("has_marker_ae"),
         IcfNative.C_INT.withName("n_threads"),
         IcfNative.C_INT.withName("device"),
-        IcfNative.C_INT.withName("reserved"),
+        IcfNative.C_INT.withName("method"),
         IcfNative.C_LONG_LONG.withName("n_params"),
         IcfNative.C_LONG_LONG.withName("weight_bytes"),
         IcfNative.C_LONG_LONG.withName("scratch_bytes"),
+        IcfNative.C_LONG_LONG.withName("table_bytes"),
+        IcfNative.C_LONG_LONG.withName("table_tokens"),
         IcfNative.C_LONG_LONG.withName("fingerprint"),
         IcfNative.C_LONG_LONG.withName("target_vocab_hash"),
         MemoryLayout.sequenceLayout(32, IcfNative.C_CHAR).withName("type"),
@@ -648,48 +652,48 @@ public class icf_digester_info {
         struct.set(device$LAYOUT, device$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt method$LAYOUT = (OfInt)$LAYOUT.select(groupElement("method"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t method
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt method$layout() {
+        return method$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long method$OFFSET = $LAYOUT.byteOffset(groupElement("method"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t method
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long method$offset() {
+        return method$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t method
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int method(MemorySegment struct) {
+        return struct.get(method$LAYOUT, method$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t method
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void method(MemorySegment struct, int fieldValue) {
+        struct.set(method$LAYOUT, method$OFFSET, fieldValue);
     }
 
     private static final OfLong n_params$LAYOUT = (OfLong)$LAYOUT.select(groupElement("n_params"));
@@ -822,6 +826,94 @@ public class icf_digester_info {
      */
     public static void scratch_bytes(MemorySegment struct, long fieldValue) {
         struct.set(scratch_bytes$LAYOUT, scratch_bytes$OFFSET, fieldValue);
+    }
+
+    private static final OfLong table_bytes$LAYOUT = (OfLong)$LAYOUT.select(groupElement("table_bytes"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * long long table_bytes
+     * }
+     */
+    public static final OfLong table_bytes$layout() {
+        return table_bytes$LAYOUT;
+    }
+
+    private static final long table_bytes$OFFSET = $LAYOUT.byteOffset(groupElement("table_bytes"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * long long table_bytes
+     * }
+     */
+    public static final long table_bytes$offset() {
+        return table_bytes$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * long long table_bytes
+     * }
+     */
+    public static long table_bytes(MemorySegment struct) {
+        return struct.get(table_bytes$LAYOUT, table_bytes$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * long long table_bytes
+     * }
+     */
+    public static void table_bytes(MemorySegment struct, long fieldValue) {
+        struct.set(table_bytes$LAYOUT, table_bytes$OFFSET, fieldValue);
+    }
+
+    private static final OfLong table_tokens$LAYOUT = (OfLong)$LAYOUT.select(groupElement("table_tokens"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * long long table_tokens
+     * }
+     */
+    public static final OfLong table_tokens$layout() {
+        return table_tokens$LAYOUT;
+    }
+
+    private static final long table_tokens$OFFSET = $LAYOUT.byteOffset(groupElement("table_tokens"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * long long table_tokens
+     * }
+     */
+    public static final long table_tokens$offset() {
+        return table_tokens$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * long long table_tokens
+     * }
+     */
+    public static long table_tokens(MemorySegment struct) {
+        return struct.get(table_tokens$LAYOUT, table_tokens$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * long long table_tokens
+     * }
+     */
+    public static void table_tokens(MemorySegment struct, long fieldValue) {
+        struct.set(table_tokens$LAYOUT, table_tokens$OFFSET, fieldValue);
     }
 
     private static final OfLong fingerprint$LAYOUT = (OfLong)$LAYOUT.select(groupElement("fingerprint"));

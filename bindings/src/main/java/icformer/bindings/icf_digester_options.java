@@ -19,6 +19,9 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t n_threads;
  *     int32_t device;
  *     int32_t use_mmap;
+ *     int32_t method;
+ *     int32_t reserved;
+ *     long long max_table_bytes;
  * }
  * }
  */
@@ -32,7 +35,10 @@ public class icf_digester_options {
         IcfNative.C_INT.withName("struct_size"),
         IcfNative.C_INT.withName("n_threads"),
         IcfNative.C_INT.withName("device"),
-        IcfNative.C_INT.withName("use_mmap")
+        IcfNative.C_INT.withName("use_mmap"),
+        IcfNative.C_INT.withName("method"),
+        IcfNative.C_INT.withName("reserved"),
+        IcfNative.C_LONG_LONG.withName("max_table_bytes")
     ).withName("icf_digester_options");
 
     /**
@@ -216,6 +222,138 @@ public class icf_digester_options {
      */
     public static void use_mmap(MemorySegment struct, int fieldValue) {
         struct.set(use_mmap$LAYOUT, use_mmap$OFFSET, fieldValue);
+    }
+
+    private static final OfInt method$LAYOUT = (OfInt)$LAYOUT.select(groupElement("method"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t method
+     * }
+     */
+    public static final OfInt method$layout() {
+        return method$LAYOUT;
+    }
+
+    private static final long method$OFFSET = $LAYOUT.byteOffset(groupElement("method"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t method
+     * }
+     */
+    public static final long method$offset() {
+        return method$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t method
+     * }
+     */
+    public static int method(MemorySegment struct) {
+        return struct.get(method$LAYOUT, method$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t method
+     * }
+     */
+    public static void method(MemorySegment struct, int fieldValue) {
+        struct.set(method$LAYOUT, method$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    }
+
+    private static final OfLong max_table_bytes$LAYOUT = (OfLong)$LAYOUT.select(groupElement("max_table_bytes"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * long long max_table_bytes
+     * }
+     */
+    public static final OfLong max_table_bytes$layout() {
+        return max_table_bytes$LAYOUT;
+    }
+
+    private static final long max_table_bytes$OFFSET = $LAYOUT.byteOffset(groupElement("max_table_bytes"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * long long max_table_bytes
+     * }
+     */
+    public static final long max_table_bytes$offset() {
+        return max_table_bytes$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * long long max_table_bytes
+     * }
+     */
+    public static long max_table_bytes(MemorySegment struct) {
+        return struct.get(max_table_bytes$LAYOUT, max_table_bytes$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * long long max_table_bytes
+     * }
+     */
+    public static void max_table_bytes(MemorySegment struct, long fieldValue) {
+        struct.set(max_table_bytes$LAYOUT, max_table_bytes$OFFSET, fieldValue);
     }
 
     /**

@@ -1,0 +1,357 @@
+#include "kernels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#if defined(__x86_64__)
+// GCC 12 takes the undefined operand of its own AVX-512 intrinsics for a mistake (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+#define ICF_HAS_KERNELS 1
+#define ICF_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,f16c,fma")))
+#else
+#define ICF_HAS_KERNELS 0
+#endif
+
+namespace icf {
+
+void FreeDeleter::operator()(void * memory) const {
+    free(memory);
+}
+
+void * allocate_aligned(size_t bytes) {
+    const size_t rounded = (std::max<size_t>(bytes, 1) + 63) / 64 * 64;
+    void * memory = aligned_alloc(64, rounded);
+    if (!memory) {
+        throw std::bad_alloc();
+    }
+    memset(memory, 0, rounded);
+    return memory;
+}
+
+AttentionMemory::AttentionMemory(int n_embd_head_, int n_head_kv_, int n_positions)
+    : n_embd_head(n_embd_head_), n_head_kv(n_head_kv_), capacity((n_positions + tile - 1) / tile * tile),
+      keys(make_aligned<float>(static_cast<size_t>(n_head_kv) * capacity * n_embd_head)),
+      values(make_aligned<float>(static_cast<size_t>(n_head_kv) * capacity * n_embd_head)) {}
+
+size_t attend_scratch(int n_keys) {
+    return static_cast<size_t>(attend_group) * ((n_keys + AttentionMemory::tile - 1) / AttentionMemory::tile * AttentionMemory::tile);
+}
+
+#if ICF_HAS_KERNELS
+
+bool kernels_supported() {
+    static const bool supported = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                                  __builtin_cpu_supports("avx512vnni");
+    return supported;
+}
+
+// ---- Products ----
+
+static __mmask16 first_lanes(int count) {
+    return static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1u << count) - 1);
+}
+
+// A block of Q8_0 in a GGUF file.
+struct BlockQ8 {
+    uint16_t scale; // F16
+    int8_t values[block_length];
+};
+static_assert(sizeof(BlockQ8) == 34, "Q8_0 blocks have 34 bytes");
+
+// In a group of packed rows: [n_blocks] of { values [group][32], scales [group], corrections [group] }.
+struct RowsBlock {
+    int8_t values[PackedRows::group][block_length];
+    float scales[PackedRows::group];
+    int32_t corrections[PackedRows::group]; // -128 · sum(values): takes back the offset of the weights
+};
+static_assert(sizeof(RowsBlock) == PackedRows::group * (block_length + 8), "PackedRows::group_bytes");
+
+// In a tile of a packed matrix: [n_blocks] of { weights + 128 [8][16 outputs][4 inputs], scales [16] }.
+struct TileBlock {
+    uint8_t weights[block_length / 4][PackedMatrix::tile][4];
+    uint16_t scales[PackedMatrix::tile];
+};
+static_assert(sizeof(TileBlock) == PackedMatrix::tile * (block_length + 2), "PackedMatrix::tile_bytes");
+
+ICF_TARGET static void pack_block(const float * x, RowsBlock & block, int row) {
+    const __m512 a = _mm512_loadu_ps(x);
+    const __m512 b = _mm512_loadu_ps(x + 16);
+    const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
+    const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+    const __m512i ia = _mm512_cvtps_epi32(_mm512_mul_ps(a, _mm512_set1_ps(inverse)));
+    const __m512i ib = _mm512_cvtps_epi32(_mm512_mul_ps(b, _mm512_set1_ps(inverse)));
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row]), _mm512_cvtepi32_epi8(ia));
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row] + 16), _mm512_cvtepi32_epi8(ib));
+    block.scales[row] = largest / 127.0f;
+    block.corrections[row] = -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(ia, ib));
+}
+
+void pack_rows(const PackedRows & layout, const float * rows, char * packed, int first_group, int last_group) {
+    for (int g = first_group; g < last_group; g++) {
+        RowsBlock * blocks = reinterpret_cast<RowsBlock *>(packed + g * layout.group_bytes());
+        for (int r = 0; r < PackedRows::group; r++) {
+            const int row = g * PackedRows::group + r;
+            for (int b = 0; b < layout.n_blocks(); b++) {
+                if (row < layout.n_rows) {
+                    pack_block(rows + static_cast<size_t>(row) * layout.n_in + b * block_length, blocks[b], r);
+                } else {
+                    memset(blocks[b].values[r], 0, block_length);
+                    blocks[b].scales[r] = 0;
+                    blocks[b].corrections[r] = 0;
+                }
+            }
+        }
+    }
+}
+
+bool PackedMatrix::can_pack(const ggml_tensor * weight) {
+    return kernels_supported() && weight->type == GGML_TYPE_Q8_0 && weight->ne[0] % block_length == 0;
+}
+
+PackedMatrix::PackedMatrix(const ggml_tensor * weight)
+    : n_in_(static_cast<int>(weight->ne[0])), n_out_(static_cast<int>(weight->ne[1])), tiles_(make_aligned<char>(bytes())) {}
+
+void PackedMatrix::pack(const ggml_tensor * weight, int first_tile, int last_tile) {
+    const uint32_t offset = 0x80808080u; // adds 128 to each of four bytes when combined by exclusive or
+    for (int out = first_tile * tile; out < std::min(last_tile * tile, n_out_); out++) {
+        const BlockQ8 * source = reinterpret_cast<const BlockQ8 *>(static_cast<const char *>(weight->data) + out * weight->nb[1]);
+        TileBlock * target = reinterpret_cast<TileBlock *>(tiles_.get() + out / tile * tile_bytes());
+        for (int b = 0; b < n_in_ / block_length; b++) {
+            for (int i = 0; i < block_length / 4; i++) {
+                uint32_t four;
+                memcpy(&four, source[b].values + 4 * i, sizeof(four));
+                four ^= offset;
+                memcpy(target[b].weights[i][out % tile], &four, sizeof(four));
+            }
+            target[b].scales[out % tile] = source[b].scale;
+        }
+    }
+}
+
+// 16 outputs of 16 rows: sums[r] += scale · scale_r · Σ (w + 128) x - 128 Σ x, block by block.
+ICF_TARGET static void multiply_tile(const TileBlock * w, const RowsBlock * x, int n_blocks, __m512 * sums) {
+    __m512 acc[PackedRows::group];
+    for (int r = 0; r < PackedRows::group; r++) {
+        acc[r] = _mm512_setzero_ps();
+    }
+    for (int b = 0; b < n_blocks; b++, w++, x++) {
+        __m512i weights[block_length / 4];
+        for (int i = 0; i < block_length / 4; i++) {
+            weights[i] = _mm512_loadu_si512(w->weights[i]);
+        }
+        const __m512 scales = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(w->scales)));
+#pragma GCC unroll 16
+        for (int r = 0; r < PackedRows::group; r++) {
+            __m512i dot = _mm512_set1_epi32(x->corrections[r]);
+#pragma GCC unroll 8
+            for (int i = 0; i < block_length / 4; i++) {
+                int32_t four;
+                memcpy(&four, x->values[r] + 4 * i, sizeof(four));
+                dot = _mm512_dpbusd_epi32(dot, weights[i], _mm512_set1_epi32(four));
+            }
+            const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(x->scales[r]));
+            acc[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, acc[r]);
+        }
+    }
+    for (int r = 0; r < PackedRows::group; r++) {
+        sums[r] = acc[r];
+    }
+}
+
+ICF_TARGET static void store_tile(const __m512 * sums, float * y, size_t stride, int n_rows, int n_outputs) {
+    const __mmask16 mask = first_lanes(n_outputs);
+    for (int r = 0; r < n_rows; r++) {
+        _mm512_mask_storeu_ps(y + r * stride, mask, sums[r]);
+    }
+}
+
+ICF_TARGET void PackedMatrix::multiply(const PackedRows & layout, const char * packed, float * y, int first_tile,
+                                       int last_tile) const {
+    for (int t = first_tile; t < last_tile; t++) {
+        const TileBlock * weights = reinterpret_cast<const TileBlock *>(tiles_.get() + t * tile_bytes());
+        for (int g = 0; g < layout.n_groups(); g++) {
+            const RowsBlock * rows = reinterpret_cast<const RowsBlock *>(packed + g * layout.group_bytes());
+            __m512 sums[PackedRows::group];
+            multiply_tile(weights, rows, layout.n_blocks(), sums);
+            store_tile(sums, y + static_cast<size_t>(g) * PackedRows::group * n_out_ + t * tile, static_cast<size_t>(n_out_),
+                       std::min(PackedRows::group + 0, layout.n_rows - g * PackedRows::group), std::min(tile + 0, n_out_ - t * tile));
+        }
+    }
+}
+
+// ---- Attention ----
+
+ICF_TARGET static __m512 load_elements(const void * row, bool is_f16, int index, __mmask16 mask) {
+    if (is_f16) {
+        const uint16_t * halves = static_cast<const uint16_t *>(row) + index;
+        return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, halves));
+    }
+    return _mm512_maskz_loadu_ps(mask, static_cast<const float *>(row) + index);
+}
+
+ICF_TARGET void place_key(const AttentionMemory & memory, int position, const void * row, bool is_f16, const float * cosines,
+                          const float * sines) {
+    const int half = memory.n_embd_head / 2;
+    alignas(64) float low[16];
+    alignas(64) float high[16];
+    for (int head = 0; head < memory.n_head_kv; head++) {
+        float * lane = memory.key_tile(head, position) + position % AttentionMemory::tile;
+        for (int i = 0; i < half; i += 16) {
+            const int count = std::min(16, half - i);
+            const __mmask16 mask = first_lanes(count);
+            const __m512 a = load_elements(row, is_f16, head * 2 * half + i, mask);
+            const __m512 b = load_elements(row, is_f16, head * 2 * half + half + i, mask);
+            const __m512 c = _mm512_maskz_loadu_ps(mask, cosines + i);
+            const __m512 s = _mm512_maskz_loadu_ps(mask, sines + i);
+            _mm512_store_ps(low, _mm512_fmsub_ps(a, c, _mm512_mul_ps(b, s)));
+            _mm512_store_ps(high, _mm512_fmadd_ps(a, s, _mm512_mul_ps(b, c)));
+            for (int j = 0; j < count; j++) {
+                lane[(i + j) * AttentionMemory::tile] = low[j];
+                lane[(half + i + j) * AttentionMemory::tile] = high[j];
+            }
+        }
+    }
+}
+
+ICF_TARGET void place_value(const AttentionMemory & memory, int position, const void * row, bool is_f16) {
+    const int hd = memory.n_embd_head;
+    for (int head = 0; head < memory.n_head_kv; head++) {
+        float * target = memory.value_row(head, position);
+        for (int i = 0; i < hd; i += 16) {
+            const __mmask16 mask = first_lanes(hd - i);
+            _mm512_mask_storeu_ps(target + i, mask, load_elements(row, is_f16, head * hd + i, mask));
+        }
+    }
+}
+
+// e^x for x ≤ 0: 2^(x / ln 2) split into an integer and a fraction, the fraction by a polynomial (relative error 2e-7).
+ICF_TARGET static __m512 exp_ps(__m512 x) {
+    x = _mm512_max_ps(x, _mm512_set1_ps(-87.0f));
+    const __m512 t = _mm512_mul_ps(x, _mm512_set1_ps(1.44269504f));
+    const __m512 whole = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m512 r = _mm512_fnmadd_ps(whole, _mm512_set1_ps(0.693359375f), x); // x - whole · ln 2, ln 2 in two parts
+    r = _mm512_fnmadd_ps(whole, _mm512_set1_ps(-2.12194440e-4f), r);
+    __m512 p = _mm512_set1_ps(1.9875691500e-4f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3981999507e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3334519073e-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665795894e-2f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666665459e-1f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
+    p = _mm512_fmadd_ps(_mm512_mul_ps(p, r), r, _mm512_add_ps(r, _mm512_set1_ps(1.0f)));
+    return _mm512_scalef_ps(p, whole);
+}
+
+// scores[i][16 keys of a tile] = q_i · k for eight queries
+ICF_TARGET static void score_tile(const float * keys, const float * const * q, int n_embd_head, float scale, float * scores,
+                                  size_t stride) {
+    __m512 acc[attend_group];
+    for (int i = 0; i < attend_group; i++) {
+        acc[i] = _mm512_setzero_ps();
+    }
+    for (int d = 0; d < n_embd_head; d++) {
+        const __m512 k = _mm512_loadu_ps(keys + static_cast<size_t>(d) * AttentionMemory::tile);
+#pragma GCC unroll 8
+        for (int i = 0; i < attend_group; i++) {
+            acc[i] = _mm512_fmadd_ps(k, _mm512_set1_ps(q[i][d]), acc[i]);
+        }
+    }
+    for (int i = 0; i < attend_group; i++) {
+        _mm512_storeu_ps(scores + i * stride, _mm512_mul_ps(acc[i], _mm512_set1_ps(scale)));
+    }
+}
+
+// Turns a row of scores into weights that are not yet divided by their sum, which is returned. Entries at `from` … `to` - 1
+// and beyond n_keys are hidden.
+ICF_TARGET static float exponentiate(float * scores, int n_keys, size_t padded, int from, int to) {
+    std::fill(scores + from, scores + to, -INFINITY);
+    std::fill(scores + n_keys, scores + padded, -INFINITY);
+    __m512 largest = _mm512_set1_ps(-INFINITY);
+    for (size_t j = 0; j < padded; j += 16) {
+        largest = _mm512_max_ps(largest, _mm512_loadu_ps(scores + j));
+    }
+    const __m512 shift = _mm512_set1_ps(_mm512_reduce_max_ps(largest));
+    __m512 sum = _mm512_setzero_ps();
+    for (size_t j = 0; j < padded; j += 16) {
+        const __m512 s = _mm512_loadu_ps(scores + j);
+        const __mmask16 seen = _mm512_cmp_ps_mask(s, _mm512_set1_ps(-INFINITY), _CMP_GT_OQ);
+        const __m512 e = _mm512_maskz_mov_ps(seen, exp_ps(_mm512_sub_ps(s, shift)));
+        _mm512_storeu_ps(scores + j, e);
+        sum = _mm512_add_ps(sum, e);
+    }
+    return _mm512_reduce_add_ps(sum);
+}
+
+// out[i][16 elements] = Σ_j weights[i][j] · v_j / sum_i for eight queries
+ICF_TARGET static void mix_values(const float * values, int n_embd_head, int n_keys, const float * weights, size_t stride,
+                                  const float * sums, int n_queries, float * out, size_t out_stride, __mmask16 mask) {
+    __m512 acc[attend_group];
+    for (int i = 0; i < attend_group; i++) {
+        acc[i] = _mm512_setzero_ps();
+    }
+    for (int j = 0; j < n_keys; j++) {
+        const __m512 v = _mm512_maskz_loadu_ps(mask, values + static_cast<size_t>(j) * n_embd_head);
+#pragma GCC unroll 8
+        for (int i = 0; i < attend_group; i++) {
+            acc[i] = _mm512_fmadd_ps(v, _mm512_set1_ps(weights[i * stride + j]), acc[i]);
+        }
+    }
+    for (int i = 0; i < n_queries; i++) {
+        _mm512_mask_storeu_ps(out + i * out_stride, mask, _mm512_div_ps(acc[i], _mm512_set1_ps(sums[i])));
+    }
+}
+
+ICF_TARGET void attend(const AttendTask & t, int first, int last, float * scratch) {
+    const int n_keys = t.n_digest + t.n;
+    const int hd = t.memory->n_embd_head;
+    const size_t padded = attend_scratch(n_keys) / attend_group;
+    const float scale = 1.0f / std::sqrt(static_cast<float>(hd));
+    for (int base = first; base < last; base += attend_group) {
+        const int n_queries = std::min(attend_group + 0, last - base);
+        const float * q[attend_group];
+        for (int i = 0; i < attend_group; i++) {
+            q[i] = t.q + (base + std::min(i, n_queries - 1)) * t.stride;
+        }
+        for (int j = 0; j < n_keys; j += AttentionMemory::tile) {
+            score_tile(t.memory->key_tile(t.head_kv, j), q, hd, scale, scratch + j, padded);
+        }
+        float sums[attend_group];
+        for (int i = 0; i < n_queries; i++) {
+            sums[i] = exponentiate(scratch + i * padded, n_keys, padded, base + i + 1, t.n_digest);
+        }
+        for (int d = 0; d < hd; d += 16) {
+            const __mmask16 mask = first_lanes(hd - d);
+            mix_values(t.memory->value_row(t.head_kv, 0) + d, hd, n_keys, scratch, padded, sums, n_queries,
+                       t.out + base * t.stride + d, t.stride, mask);
+        }
+    }
+}
+
+#else
+
+bool kernels_supported() {
+    return false;
+}
+
+bool PackedMatrix::can_pack(const ggml_tensor *) {
+    return false;
+}
+
+// Never reached: kernels_supported() is asked first.
+PackedMatrix::PackedMatrix(const ggml_tensor * weight)
+    : n_in_(static_cast<int>(weight->ne[0])), n_out_(static_cast<int>(weight->ne[1])) {}
+void PackedMatrix::pack(const ggml_tensor *, int, int) {}
+void PackedMatrix::multiply(const PackedRows &, const char *, float *, int, int) const {}
+void pack_rows(const PackedRows &, const float *, char *, int, int) {}
+void attend(const AttendTask &, int, int, float *) {}
+void place_key(const AttentionMemory &, int, const void *, bool, const float *, const float *) {}
+void place_value(const AttentionMemory &, int, const void *, bool) {}
+
+#endif
+
+} // namespace icf

@@ -1,13 +1,14 @@
 package icformer.internal.format;
 
+import static icformer.internal.format.TorchFiles.zip;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import icformer.ModelFileException;
 import icformer.Status;
-import java.io.ByteArrayOutputStream;
+import icformer.internal.format.TorchFiles.Packing;
+import icformer.internal.format.TorchFiles.Pickle;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -17,9 +18,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.zip.CRC32;
-import java.util.zip.ZipEntry;
-import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -272,31 +270,6 @@ class TorchFileTest {
         return file;
     }
 
-    /** How the entries of an archive are packed. */
-    enum Packing {
-        STORED,
-        DEFLATED
-    }
-
-    static void zip(Path file, Packing packing, Map<String, byte[]> entries) throws IOException {
-        try (OutputStream out = Files.newOutputStream(file);
-                ZipOutputStream zip = new ZipOutputStream(out)) {
-            for (Map.Entry<String, byte[]> entry : entries.entrySet()) {
-                ZipEntry header = new ZipEntry(entry.getKey());
-                if (packing == Packing.STORED) {
-                    CRC32 crc = new CRC32();
-                    crc.update(entry.getValue());
-                    header.setMethod(ZipEntry.STORED);
-                    header.setSize(entry.getValue().length);
-                    header.setCrc(crc.getValue());
-                }
-                zip.putNextEntry(header);
-                zip.write(entry.getValue());
-                zip.closeEntry();
-            }
-        }
-    }
-
     private static float[] floats(StoredTensor tensor) {
         float[] values = new float[(int) tensor.elements()];
         tensor.readFloats(0, tensor.rows(), values);
@@ -313,92 +286,5 @@ class TorchFileTest {
 
     private static byte[] floatBytes(float value) {
         return ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putFloat(value).array();
-    }
-
-    /** Writes pickles instruction by instruction. */
-    static final class Pickle {
-        private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-        private int memo;
-
-        Pickle protocol(int version) {
-            return op(0x80).op(version);
-        }
-
-        Pickle op(int instruction) {
-            out.write(instruction);
-            return this;
-        }
-
-        Pickle raw(byte[] bytes) {
-            out.writeBytes(bytes);
-            return this;
-        }
-
-        Pickle mark() {
-            return op('(');
-        }
-
-        Pickle memoize() {
-            return op('q').op(memo++);
-        }
-
-        Pickle text(String text) {
-            byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
-            return op('X').raw(little(4, utf8.length)).raw(utf8);
-        }
-
-        Pickle shortText(String text) {
-            byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
-            return op(0x8c).op(utf8.length).raw(utf8);
-        }
-
-        Pickle integer(long value) {
-            return op(0x8a).op(8).raw(little(8, value));
-        }
-
-        Pickle tuple(long... values) {
-            mark();
-            for (long value : values) {
-                integer(value);
-            }
-            return op('t');
-        }
-
-        Pickle global(String module, String name) {
-            return op('c').raw((module + "\n" + name + "\n").getBytes(StandardCharsets.UTF_8));
-        }
-
-        Pickle tensor(String storage, String key, long elements, long offset, long[] shape, long[] strides) {
-            return global("torch._utils", "_rebuild_tensor_v2")
-                    .mark()
-                    .mark().text("storage").global("torch", storage).text(key).text("cuda:0").integer(elements).op('t')
-                    .op('Q')
-                    .integer(offset)
-                    .tuple(shape)
-                    .tuple(strides)
-                    .op(0x89)
-                    .global("collections", "OrderedDict").op(')').op('R')
-                    .op('t')
-                    .op('R');
-        }
-
-        Pickle dictionary(String name, String key, long elements, long offset, long[] shape, long[] strides) {
-            return protocol(2)
-                    .op('}')
-                    .text(name)
-                    .tensor("HalfStorage", key, elements, offset, shape, strides)
-                    .op('s')
-                    .op('.');
-        }
-
-        byte[] bytes() {
-            return out.toByteArray();
-        }
-
-        private static byte[] little(int bytes, long value) {
-            byte[] all = new byte[8];
-            ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN).putLong(value);
-            return Arrays.copyOf(all, bytes);
-        }
     }
 }

@@ -24,6 +24,7 @@ FileHandle::FileHandle(const std::string & path) : path_(path) {
         fail(ICF_ERROR_IO, "%s: not a regular file", path.c_str());
     }
     size_ = static_cast<uint64_t>(status.st_size);
+    modified_ = status.st_mtim;
 }
 
 FileHandle::~FileHandle() {
@@ -47,6 +48,14 @@ void FileHandle::read(uint64_t offset, void * target, size_t count) const {
         bytes += got;
         offset += static_cast<uint64_t>(got);
         count -= static_cast<size_t>(got);
+    }
+}
+
+void FileHandle::check_unchanged() const {
+    struct stat status;
+    if (fstat(descriptor_, &status) != 0 || static_cast<uint64_t>(status.st_size) != size_ ||
+        status.st_mtim.tv_sec != modified_.tv_sec || status.st_mtim.tv_nsec != modified_.tv_nsec) {
+        fail(ICF_ERROR_IO, "%s: changed on disk while it is in use", path_.c_str());
     }
 }
 

@@ -6,6 +6,7 @@
 #include "icf.h"
 
 #include <cstdint>
+#include <ctime>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,10 +29,14 @@ public:
     // Reads exactly `count` bytes; a file that has become shorter is ICF_ERROR_IO.
     void read(uint64_t offset, void * target, size_t count) const;
 
+    // ICF_ERROR_IO if the file has another size or time of modification than when it was opened.
+    void check_unchanged() const;
+
 private:
     std::string path_;
     int descriptor_;
     uint64_t size_;
+    timespec modified_;
 };
 
 struct TensorEntry {

@@ -66,6 +66,7 @@ void Model::check_tokens(const int32_t * tokens, long long n_tokens) const {
 // Reads the rows where the table lies and widens them here: one path for every type and device, and a token costs no more
 // than its row.
 void Model::embed(const int32_t * tokens, long long n_tokens, float * rows) const {
+    check_unchanged();
     const ggml_tensor * table = weights_.tok_embd;
     const size_t row_bytes = table->nb[1];
     const bool on_host = ggml_backend_buffer_is_host(table->buffer);

@@ -21,6 +21,9 @@ public:
     // ICF_ERROR_ARGUMENT names the first token outside the vocabulary.
     void check_tokens(const int32_t * tokens, long long n_tokens) const;
 
+    // ICF_ERROR_IO if the file was written to while its weights are used in place.
+    void check_unchanged() const { store_.check_unchanged(); }
+
     // Word embeddings of checked tokens as F32 rows [n_tokens, n_embd].
     void embed(const int32_t * tokens, long long n_tokens, float * rows) const;
 

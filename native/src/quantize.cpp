@@ -2,6 +2,7 @@
 
 #include "error.h"
 
+#include <cmath>
 #include <cstring>
 #include <strings.h>
 
@@ -66,9 +67,24 @@ size_t rows_bytes(ggml_type type, long long n_rows, long long row_length) {
     return bytes;
 }
 
+// A block's scale is an F16 number, and the search for it takes sixth powers: beyond that type's range ggml gives infinities
+// or ends the process.
+static void check_range(const float * values, long long count) {
+    const float largest = 65504.0f;
+    for (long long i = 0; i < count; i++) {
+        if (!(std::fabs(values[i]) <= largest)) {
+            fail(ICF_ERROR_ARGUMENT, "element %lld is %g: numbers from -%g to %g can be quantised", i,
+                 static_cast<double>(values[i]), static_cast<double>(largest), static_cast<double>(largest));
+        }
+    }
+}
+
 void quantize_rows(ggml_type type, const float * rows, long long n_rows, long long row_length, void * target) {
     if (!can_quantize(type)) {
         fail(ICF_ERROR_UNSUPPORTED, "type %s cannot be made from floats alone", ggml_type_name(type));
+    }
+    if (ggml_is_quantized(type)) {
+        check_range(rows, n_rows * row_length);
     }
     if (n_rows > 0) {
         ggml_quantize_chunk(type, rows, target, 0, n_rows, row_length, nullptr);

@@ -126,7 +126,7 @@ void check_sampling(const icf_sampling & s) {
 int32_t most_likely(const float * logits, int n_vocab) {
     int32_t best = 0;
     for (int32_t i = 1; i < n_vocab; i++) {
-        if (logits[i] > logits[best] || std::isnan(logits[best])) {
+        if (logits[i] > logits[best] || (std::isnan(logits[best]) && !std::isnan(logits[i]))) {
             best = i;
         }
     }

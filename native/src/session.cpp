@@ -79,6 +79,7 @@ void Session::check_append(long long n, long long n_outputs, int32_t outputs) co
 }
 
 void Session::append(const int32_t * tokens, long long n, long long n_outputs, int32_t outputs, const FillRows & fill) {
+    model_->check_unchanged();
     DecodeShape shape;
     shape.n_rows = static_cast<int>(n);
     shape.n_kv = KvCache::visible(static_cast<int>(length() + n));

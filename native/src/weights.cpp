@@ -3,6 +3,7 @@
 #include "error.h"
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <sys/mman.h>
 
@@ -120,12 +121,31 @@ ggml_tensor * TensorStore::find_matrix(const std::string & name, long long n_in,
     return tensor;
 }
 
+void TensorStore::check_finite(const ggml_tensor * tensor) const {
+    std::vector<float> values(static_cast<size_t>(ggml_nelements(tensor)));
+    ggml_backend_tensor_get(tensor, values.data(), 0, ggml_nbytes(tensor));
+    for (float value : values) {
+        if (!std::isfinite(value)) {
+            fail(ICF_ERROR_FORMAT, "%s: tensor '%s' holds %g", file_->path().c_str(), tensor->name, static_cast<double>(value));
+        }
+    }
+}
+
+void TensorStore::check_unchanged() const {
+    if (map_) {
+        file_->handle().check_unchanged();
+    }
+}
+
 // A vector (norm, bias) is always F32.
 ggml_tensor * TensorStore::find_vector(const std::string & name, long long length) {
     ggml_tensor * tensor = find(name, length, 1);
     if (tensor && tensor->type != GGML_TYPE_F32) {
         fail(ICF_ERROR_UNSUPPORTED, "%s: tensor '%s' has type %s, only f32 is supported there", file_->path().c_str(),
              name.c_str(), ggml_type_name(tensor->type));
+    }
+    if (tensor) {
+        check_finite(tensor);
     }
     return tensor;
 }
@@ -219,6 +239,7 @@ FormerWeights load_former_weights(TensorStore & store, const FormerParams & p) {
         fail(ICF_ERROR_UNSUPPORTED, "%s: tensor 'digest_embd.weight' has type %s, only f32 is supported there",
              store.file().path().c_str(), ggml_type_name(w.digest_embd->type));
     }
+    store.check_finite(w.digest_embd);
     w.output_norm = store.vector("output_norm.weight", p.n_embd);
     w.marker_ft = store.find_vector("marker_ft.weight", p.n_embd);
     w.marker_ae = store.find_vector("marker_ae.weight", p.n_embd);

@@ -41,6 +41,14 @@ public:
     // A tensor that the architecture knows and does without.
     void ignore(const std::string & name);
 
+    // ICF_ERROR_FORMAT if the tensor, which is F32, holds a NaN or an infinity. Vectors are checked when they are looked up.
+    // Matrices are not: that would read the whole file, and what they do to a result is not a matter of safety.
+    void check_finite(const ggml_tensor * tensor) const;
+
+    // ICF_ERROR_IO if the file was written to since it was opened and its weights are used in place: what is computed from
+    // them would be wrong, and touching a page beyond the end of a shortened file would end the process.
+    void check_unchanged() const;
+
     // ICF_ERROR_UNSUPPORTED names a tensor that nobody has asked for: the file holds more than is implemented.
     void check_all_used() const;
 

@@ -226,6 +226,7 @@ void Digester::check_tokens(const int32_t * tokens, long long n) const {
 
 void Digester::prepare(const int32_t * tokens, long long n) {
     check_tokens(tokens, n);
+    store_.check_unchanged();
     if (table_) {
         fill_table(*table_, tokens, static_cast<size_t>(n), [](int32_t token) { return static_cast<size_t>(token); });
     }
@@ -233,6 +234,7 @@ void Digester::prepare(const int32_t * tokens, long long n) {
 
 void Digester::run_batch(const int32_t * tokens, const long long * ends, long long n_chunks, float * rows) {
     check_tokens(tokens, ends[n_chunks - 1]);
+    store_.check_unchanged();
     long long begin = 0;
     for (long long i = 0; i < n_chunks; i++) {
         const int n = static_cast<int>(ends[i] - begin);
@@ -253,6 +255,7 @@ void Digester::run_batch(const int32_t * tokens, const long long * ends, long lo
 
 void Digester::run_rows(const float * embeddings, long long n, float * rows) {
     check_length(n);
+    store_.check_unchanged();
     if (fast_) {
         run_fast_rows(embeddings, static_cast<int>(n), rows);
     } else {

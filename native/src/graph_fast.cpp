@@ -93,10 +93,18 @@ void FastFormer::pack_matrices() {
         }
     };
     std::vector<std::thread> threads;
-    for (int ith = 1; ith < n_threads && !matrices.empty(); ith++) {
-        threads.emplace_back(work, ith);
+    int started = 1;
+    try {
+        for (; started < n_threads && !matrices.empty(); started++) {
+            threads.emplace_back(work, started);
+        }
+    } catch (const std::exception &) {
+        // Out of threads or memory: what has not been started is done here.
     }
     work(0);
+    for (int ith = started; ith < n_threads; ith++) {
+        work(ith);
+    }
     for (std::thread & thread : threads) {
         thread.join();
     }
@@ -136,13 +144,17 @@ void FastFormer::compute_constants() {
     ggml_backend_tensor_get(q, first_queries_.data(), 0, ggml_nbytes(q));
 }
 
+// Room is made ahead for chunks up to this length, where the file says that they are that long.
+static const int usual_chunk = 2048;
+
 // Makes room for a context of n rows behind the digests.
 void FastFormer::reserve(int n) {
     extend_angles(n);
     if (n <= capacity_ && layers_[0].memory) {
         return;
     }
-    const int room = std::max(n, p_.chunk_length);
+    const int room = std::max(n, std::min(p_.chunk_length, usual_chunk));
+    built_for_ = -1; // its graph points at the memory that is replaced here
     int cross = 0;
     for (int i = 0; i < p_.n_layer; i++) {
         if (!p_.is_cross(i)) {
@@ -160,16 +172,16 @@ void FastFormer::reserve(int n) {
         cross++;
     }
     capacity_ = room;
-    built_for_ = -1;
 }
 
 void FastFormer::extend_angles(int n) {
     const int half = p_.n_embd_head / 2;
+    sines_.resize(cosines_.size()); // the two differ where memory ran out between them
     for (int distance = static_cast<int>(cosines_.size()) / half; distance <= n; distance++) {
         const std::vector<float> c = rotation(p_.rope, p_.n_embd_head, -distance, false);
         const std::vector<float> s = rotation(p_.rope, p_.n_embd_head, -distance, true);
-        cosines_.insert(cosines_.end(), c.begin(), c.end());
         sines_.insert(sines_.end(), s.begin(), s.end());
+        cosines_.insert(cosines_.end(), c.begin(), c.end());
     }
 }
 

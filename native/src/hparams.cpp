@@ -178,7 +178,7 @@ FormerParams read_former_params(const GgufFile & file) {
     p.n_head_kv = reader.size_or("attention.head_count_kv", p.n_head, max_width);
     p.n_ff = reader.size("feed_forward_length", max_width);
     p.n_digest = reader.size("digest_count", max_digests);
-    p.chunk_length = reader.size_or("chunk_length", 512, max_context);
+    p.chunk_length = reader.size_or("chunk_length", 512, max_width);
     p.cross_interval = reader.size_or("cross_attention_interval", 1, max_layers);
     p.norm_eps = reader.number_or("attention.layer_norm_rms_epsilon", 1e-6);
     check_heads(reader.path(), p.n_head, p.n_head_kv);

@@ -89,7 +89,8 @@ ICF_TARGET static void pack_block(const float * x, RowsBlock & block, int row) {
     _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row]), _mm512_cvtepi32_epi8(ia));
     _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row] + 16), _mm512_cvtepi32_epi8(ib));
     block.scales[row] = largest / 127.0f;
-    block.corrections[row] = -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(ia, ib));
+    const uint32_t sum = static_cast<uint32_t>(_mm512_reduce_add_epi32(_mm512_add_epi32(ia, ib))); // wraps for NaN
+    block.corrections[row] = static_cast<int32_t>(0u - 128u * sum);
 }
 
 void pack_rows(const PackedRows & layout, const float * rows, char * packed, int first_group, int last_group) {

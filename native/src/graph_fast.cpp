@@ -150,7 +150,7 @@ static const int usual_chunk = 2048;
 // Makes room for a context of n rows behind the digests.
 void FastFormer::reserve(int n) {
     extend_angles(n);
-    if (n <= capacity_ && layers_[0].memory) {
+    if (n <= capacity_) {
         return;
     }
     const int room = std::max(n, std::min(p_.chunk_length, usual_chunk));

@@ -81,7 +81,7 @@ private:
     const Backend & backend_;
     int n_cross_ = 0;
     std::vector<FastLayer> layers_;
-    int capacity_ = 0; // context rows the attention memories have room for
+    int capacity_ = -1; // context rows the attention memories have room for
 
     std::vector<float> first_queries_; // [n_digest, n_embd], rotated
     std::vector<float> constant_rows_; // contributions of the digest embeddings [n_digest, row_length]

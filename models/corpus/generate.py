@@ -8,7 +8,8 @@ A line is {"context", "questions": [{"question", "answer", "kind"}, ...]}, or wi
 
 Splits are disjoint in their people: which split a full name belongs to is a hash of it. `test-phrasing` has the people of
 `test` and tells and asks in words that no other split uses. `--world large` makes surnames and towns of syllables (7,200
-names, for a trainer with the time to learn to spell them); `--world small` takes them from lists.
+names, for a trainer with the time to learn to spell them), `--world small` takes them from lists, and `--world tiny` from the
+first 20 words of each list.
 """
 
 import argparse
@@ -54,11 +55,12 @@ def split_of(name: str) -> str:
 
 
 class Generator:
-    def __init__(self, split: str, seed: int, large: bool, kinds: tuple = EXTRACTIVE + FREE):
+    def __init__(self, split: str, seed: int, size: str = "small", kinds: tuple = EXTRACTIVE + FREE):
         self.random = random_module.Random(f"{split} {seed}")
         self.people_split = split.removesuffix("-phrasing")
         self.unseen = split.endswith("-phrasing")
-        self.large = large
+        self.large = size == "large"
+        self.most_words = 20 if size == "tiny" else None
         self.kinds = set(kinds)
 
     def phrasing(self, choices: list):
@@ -67,18 +69,22 @@ class Generator:
             return self.random.choice(choices)
         return choices[-1] if self.unseen else self.random.choice(choices[:-1])
 
+    def choose(self, words: list) -> str:
+        """One of a list of the world; of its first 20 in the tiny world."""
+        return self.random.choice(words[:self.most_words])
+
     def person(self, taken: set) -> Person:
         while True:
             woman = self.random.random() < 0.5
-            first = self.random.choice(world.WOMEN if woman else world.MEN)
-            last = world.composed_name(self.random) if self.large else self.random.choice(world.SURNAMES)
+            first = self.choose(world.WOMEN if woman else world.MEN)
+            last = world.composed_name(self.random) if self.large else self.choose(world.SURNAMES)
             if first not in taken and last not in taken and split_of(f"{first} {last}") == self.people_split:
                 taken |= {first, last}
                 return Person(first, last, "She" if woman else "He")
 
     def fact(self, relation: Relation, subject, used: set) -> Fact:
         while True:
-            value = self.random.choice(world.TOWNS if relation.values is world.TOWNS else relation.values)
+            value = self.choose(relation.values)
             if self.large and relation.values is world.TOWNS and self.random.random() < 0.5:
                 value = world.composed_name(self.random)
             if (relation.name, value) not in used:
@@ -87,7 +93,7 @@ class Generator:
         words = {}
         for slot, choices in relation.words.items():
             while True:
-                word = self.random.choice(choices)
+                word = self.choose(choices)
                 if (relation.name, slot, word) not in used or choices in (world.COLOURS, world.MONTHS):
                     used.add((relation.name, slot, word))
                     words[slot] = word
@@ -98,7 +104,7 @@ class Generator:
         """A document of about `length` words, and its questions."""
         taken, used = set(), set()
         people = [self.person(taken) for _ in range(max(1, min(6, round(length / 22 * self.random.uniform(0.6, 1.3)))))]
-        towns = self.random.sample(world.TOWNS, 2)
+        towns = self.random.sample(world.TOWNS[:self.most_words], 2)
         # Facts of one person mostly follow each other; then a pronoun can stand for the person.
         order, facts, words = [], [], 0
         supply = {id(p): self.random.sample(PERSON, len(PERSON)) for p in people}
@@ -161,7 +167,7 @@ class Generator:
             if relation.check and self.random.random() < 0.15:
                 truth = self.random.random() < 0.5
                 others = [f.value for f in facts if f.relation is relation and f is not fact]
-                value = fact.value if truth else self.random.choice(others or relation.values)
+                value = fact.value if truth else self.choose(others or relation.values)
                 add("yes/no", relation.check.format(p=name, v=value), "yes" if value == fact.value else "no")
             rivals = [f for f in facts if f.relation is relation and f is not fact]
             if relation.compare and rivals and self.random.random() < 0.5:
@@ -196,7 +202,7 @@ def main():
     parser.add_argument("--split", choices=SPLITS, default="train")
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--world", choices=("small", "large"), default="small")
+    parser.add_argument("--world", choices=("tiny", "small", "large"), default="small")
     parser.add_argument("--words", type=int, nargs=2, default=(20, 110), metavar=("LEAST", "MOST"),
                         help="length of a document, drawn uniformly")
     parser.add_argument("--kinds", default=",".join(EXTRACTIVE + FREE), help="question kinds, separated by commas")
@@ -204,7 +210,7 @@ def main():
     parser.add_argument("--flat", action="store_true", help="one line per question")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
-    generator = Generator(arguments.split, arguments.seed, arguments.world == "large", tuple(arguments.kinds.split(",")))
+    generator = Generator(arguments.split, arguments.seed, arguments.world, tuple(arguments.kinds.split(",")))
     with arguments.output.open("w", encoding="utf-8") as out:
         for _ in range(arguments.documents):
             document = generator.document(generator.random.randint(*arguments.words))

@@ -62,7 +62,9 @@ def read_documents(path: Path, tokenizer: Tokenizer, prompt: Prompt, longest: in
             if not documents or documents[-1].text != entry["context"]:
                 if most and len(documents) == most:
                     break
-                documents.append(Document(entry["context"], tokenizer.encode(entry["context"]), []))
+                # Every fourth ends in a line break, as text files do.
+                text = entry["context"] + ("\n" if len(documents) % 4 == 3 else "")
+                documents.append(Document(entry["context"], tokenizer.encode(text), []))
             for q in entry.get("questions", [entry]):
                 documents[-1].questions.append(Question(
                     tokenizer.encode(prompt.question + q["question"]) + after,

@@ -31,8 +31,8 @@ from icae import Icae
 # `cpu` is the shipped pair, on one core. `gpu` is for one card with 24 GB or more.
 PRESETS = {
     "cpu": dict(
-        width=192, layers=4, heads=6, ff=512, former_layers=3, former_heads=6, former_ff=512, digests=32, chunk=128, longest=128,
-        batch_tokens=5000, rate=0.008, decay=0.4, lm_steps=2200, pretrain_steps=2000, finetune_steps=1500, icae_steps=2000),
+        width=128, layers=4, heads=4, ff=384, former_layers=3, former_heads=4, former_ff=384, digests=16, chunk=64, longest=64,
+        batch_tokens=2500, rate=0.008, decay=0.4, lm_steps=2500, pretrain_steps=2000, finetune_steps=1500, icae_steps=2000),
     "gpu": dict(
         width=512, layers=8, heads=8, ff=1408, former_layers=3, former_heads=8, former_ff=1408, digests=128, chunk=512,
         longest=512, batch_tokens=65536, rate=0.01, decay=0.4, lm_steps=12000, pretrain_steps=12000, finetune_steps=8000,
@@ -278,7 +278,7 @@ def train_lm(a):
 
     def loss(step, progress):
         chance = random.Random(f"{a.seed} sequence {step}")
-        chosen = batches.draw(step, progress, lambda n: n + max(n + 10, 110))
+        chosen = batches.draw(step, progress, lambda n: n + max(n + 10, 85))
         ids, weights = zip(*(lm_sequence(d, chance, repeat, tokenizer.eos, a.copies) for d in chosen))
         inputs = pad([row[:-1] for row in ids], 0, a.device)
         hidden = llm.model(input_ids=inputs, use_cache=False).last_hidden_state

@@ -220,9 +220,9 @@ typedef struct icf_model icf_model;
 
 typedef struct icf_model_options {
     int32_t struct_size;
-    int32_t device;   /* index of the device that computes; -1: the first GPU, else the CPU */
-    int32_t use_mmap; /* 1: map the file and use its weights in place; 0: read them into memory of our own */
-    int32_t reserved;
+    int32_t device;     /* index of the device that computes; -1: the first GPU, else the CPU */
+    int32_t use_mmap;   /* 1: map the file and use its weights in place; 0: read them into memory of our own */
+    int32_t use_repack; /* 1: lay weights out anew, in memory of our own, where this CPU multiplies them faster then */
 } icf_model_options;
 
 typedef struct icf_model_info {
@@ -245,7 +245,7 @@ typedef struct icf_model_info {
     char name[128];          /* general.name, cut to fit; empty where the file has none */
 } icf_model_info;
 
-/* Defaults: device -1, mmap on. */
+/* Defaults: device -1, mmap on, repacking on. */
 ICF_API void icf_model_options_init(icf_model_options *options);
 
 /* Opens a GGUF file that holds an LLM. `options` may be NULL: the defaults. */

@@ -338,7 +338,7 @@ icf_status icf_gguf_describe_tensor(const icf_gguf * handle, long long index, ic
 
 void icf_model_options_init(icf_model_options * options) {
     if (options) {
-        *options = {sizeof(icf_model_options), -1, 1, 0};
+        *options = {sizeof(icf_model_options), -1, 1, 1};
     }
 }
 
@@ -348,7 +348,8 @@ icf_status icf_model_open(const char * path, const icf_model_options * given, ic
         deref(path, "path");
         const icf_model_options options = read_options(given, icf_model_options_init);
         check_flag(options.use_mmap, "use_mmap");
-        auto model = std::make_shared<const Model>(path, options.device, options.use_mmap == 1);
+        check_flag(options.use_repack, "use_repack");
+        auto model = std::make_shared<const Model>(path, options.device, options.use_mmap == 1, options.use_repack == 1);
         *out = new icf_model{model, {model->file()}};
     });
 }

@@ -123,6 +123,33 @@ std::string device_features(const Device & device) {
     return names;
 }
 
+// Asks whether a product with the weight could be computed if it lay in a buffer of that type.
+static bool can_multiply_from(const Device & device, ggml_tensor * weight, ggml_backend_buffer_type_t type) {
+    const BufferPtr probe(ggml_backend_buft_alloc_buffer(type, 0));
+    if (!probe) {
+        return false;
+    }
+    const TensorContext context(2);
+    ggml_tensor * x = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, weight->ne[0], 512);
+    ggml_tensor * product = ggml_mul_mat(context.get(), weight, x);
+    ggml_backend_buffer_t before = weight->buffer;
+    weight->buffer = probe.get();
+    const bool can = ggml_backend_dev_supports_op(device.handle, product);
+    weight->buffer = before;
+    return can;
+}
+
+ggml_backend_buffer_type_t repacking_type(const Device & device, ggml_tensor * weight) {
+    const auto get_types = backend_function<ggml_backend_dev_get_extra_bufts_t>(device, "ggml_backend_dev_get_extra_bufts");
+    ggml_backend_buffer_type_t * types = get_types ? get_types(device.handle) : nullptr;
+    for (; types && *types; types++) {
+        if (can_multiply_from(device, weight, *types)) {
+            return *types;
+        }
+    }
+    return nullptr;
+}
+
 // ---- Threads ----
 
 // Processors that a container's quota amounts to (cgroup v2: "quota period" in microseconds); `cores` without one.

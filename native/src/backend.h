@@ -27,6 +27,10 @@ int resolve_device(int index);
 // What the variant that was loaded makes use of, such as "AVX512 AVX512_BF16".
 std::string device_features(const Device & device);
 
+// The buffer type of the device in which products with that weight [n_in, n_out] run faster than where it lies, because the
+// weight is laid out anew for this CPU; NULL where there is none.
+ggml_backend_buffer_type_t repacking_type(const Device & device, ggml_tensor * weight);
+
 // Cores this process may run on, without their hyper-threads, within the limits of its container.
 int physical_cores();
 

@@ -7,9 +7,9 @@
 
 namespace icf {
 
-Model::Model(const std::string & path, int device, bool use_mmap)
+Model::Model(const std::string & path, int device, bool use_mmap, bool repack)
     : file_(std::make_shared<GgufFile>(path)), params_(read_decoder_params(*file_)), device_(resolve_device(device)),
-      store_(file_, device_, use_mmap), weights_(load_decoder_weights(store_, params_)), vocab_hash_(hash_vocabulary(*file_)),
+      store_(file_, device_, use_mmap, repack), weights_(load_decoder_weights(store_, params_)), vocab_hash_(hash_vocabulary(*file_)),
       fingerprint_(compute_fingerprint()) {}
 
 void hash_tensor(Hash & hash, const GgufFile & file, const char * name) {

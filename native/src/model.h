@@ -7,7 +7,7 @@ namespace icf {
 
 class Model {
 public:
-    Model(const std::string & path, int device, bool use_mmap);
+    Model(const std::string & path, int device, bool use_mmap, bool repack);
 
     const std::shared_ptr<const GgufFile> & file() const { return file_; }
     const DecoderParams & params() const { return params_; }

@@ -25,11 +25,21 @@ FileMap::~FileMap() {
     munmap(data_, size_);
 }
 
-TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap)
+// Whether the tensor serves products alone; embeddings are read row by row as well.
+static bool is_product_matrix(const TensorEntry & entry) {
+    return entry.n_dims == 2 && entry.ne[1] > 1 && entry.name.find("_embd.") == std::string::npos;
+}
+
+TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack)
     : file_(std::move(file)), context_(file_->tensors().size()), used_(file_->tensors().size(), false) {
+    const Device & target = device_at(device);
+    std::map<ggml_backend_buffer_type_t, std::vector<size_t>> repacked;
+    std::vector<size_t> plain;
     for (const TensorEntry & entry : file_->tensors()) {
         ggml_tensor * tensor = ggml_new_tensor(context_.get(), entry.type, entry.n_dims, entry.ne);
         ggml_set_name(tensor, entry.name.c_str());
+        ggml_backend_buffer_type_t type = repack && is_product_matrix(entry) ? repacking_type(target, tensor) : nullptr;
+        (type ? repacked[type] : plain).push_back(tensors_.size());
         tensors_.push_back(tensor);
         bytes_ += static_cast<long long>(entry.bytes);
         parameters_ += ggml_nelements(tensor);
@@ -37,13 +47,14 @@ TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool 
     if (tensors_.empty()) {
         fail(ICF_ERROR_FORMAT, "%s: it holds no tensors", file_->path().c_str());
     }
-    const Device & target = device_at(device);
+    for (const auto & group : repacked) {
+        copy_to(group.first, group.second);
+    }
     if (use_mmap && target.kind == ICF_DEVICE_CPU && can_use_in_place()) {
         place_in_map(target.handle);
     } else {
-        copy_to(ggml_backend_dev_buffer_type(target.handle));
+        copy_to(ggml_backend_dev_buffer_type(target.handle), plain);
     }
-    ggml_backend_buffer_set_usage(buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
 }
 
 bool TensorStore::can_use_in_place() const {
@@ -55,39 +66,59 @@ bool TensorStore::can_use_in_place() const {
     return true;
 }
 
+// All tensors that do not lie elsewhere already.
 void TensorStore::place_in_map(ggml_backend_dev_t device) {
     map_ = std::make_unique<FileMap>(file_->handle());
     char * base = const_cast<char *>(map_->data()); // weights are never written to
-    buffer_.reset(ggml_backend_dev_buffer_from_host_ptr(device, base, map_->size(), map_->size()));
-    if (!buffer_) {
+    BufferPtr buffer(ggml_backend_dev_buffer_from_host_ptr(device, base, map_->size(), map_->size()));
+    if (!buffer) {
         fail(ICF_ERROR_MEMORY, "%s: cannot be used in place", file_->path().c_str());
     }
+    ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     for (size_t i = 0; i < tensors_.size(); i++) {
         char * address = base + file_->data_offset() + file_->tensors()[i].offset;
-        if (ggml_backend_tensor_alloc(buffer_.get(), tensors_[i], address) != GGML_STATUS_SUCCESS) {
+        if (!tensors_[i]->buffer && ggml_backend_tensor_alloc(buffer.get(), tensors_[i], address) != GGML_STATUS_SUCCESS) {
             fail(ICF_ERROR_INTERNAL, "%s: tensor '%s' cannot be placed", file_->path().c_str(), tensors_[i]->name);
         }
     }
+    buffers_.push_back(std::move(buffer));
 }
 
-void TensorStore::copy_to(ggml_backend_buffer_type_t type) {
-    buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), type));
-    if (!buffer_) {
+void TensorStore::copy_to(ggml_backend_buffer_type_t type, const std::vector<size_t> & indices) {
+    const size_t alignment = ggml_backend_buft_get_alignment(type);
+    size_t bytes = 0;
+    for (size_t i : indices) {
+        bytes += (ggml_backend_buft_get_alloc_size(type, tensors_[i]) + alignment - 1) / alignment * alignment;
+    }
+    BufferPtr buffer(ggml_backend_buft_alloc_buffer(type, bytes));
+    if (!buffer) {
         fail(ICF_ERROR_MEMORY, "%s: out of memory: its weights need %.1f MiB on %s", file_->path().c_str(),
-             double(bytes_) / 1048576, ggml_backend_buft_name(type));
+             double(bytes) / 1048576, ggml_backend_buft_name(type));
     }
+    ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    ggml_tallocr allocator = ggml_tallocr_new(buffer.get());
     std::vector<char> staging;
-    for (size_t i = 0; i < tensors_.size(); i++) {
-        const TensorEntry & entry = file_->tensors()[i];
-        const size_t count = static_cast<size_t>(entry.bytes);
-        if (ggml_backend_buffer_is_host(buffer_.get())) {
-            file_->handle().read(file_->data_offset() + entry.offset, tensors_[i]->data, count);
-        } else {
-            staging.resize(count);
-            file_->handle().read(file_->data_offset() + entry.offset, staging.data(), count);
-            ggml_backend_tensor_set(tensors_[i], staging.data(), 0, count);
+    for (size_t i : indices) {
+        if (ggml_tallocr_alloc(&allocator, tensors_[i]) != GGML_STATUS_SUCCESS) {
+            fail(ICF_ERROR_INTERNAL, "%s: tensor '%s' cannot be placed", file_->path().c_str(), tensors_[i]->name);
         }
+        load(i, staging);
     }
+    buffers_.push_back(std::move(buffer));
+}
+
+// From the file to where the tensor has been placed.
+void TensorStore::load(size_t index, std::vector<char> & staging) {
+    const TensorEntry & entry = file_->tensors()[index];
+    const uint64_t offset = file_->data_offset() + entry.offset;
+    const size_t count = static_cast<size_t>(entry.bytes);
+    if (ggml_backend_buffer_is_host(tensors_[index]->buffer)) {
+        file_->handle().read(offset, tensors_[index]->data, count);
+        return;
+    }
+    staging.resize(count);
+    file_->handle().read(offset, staging.data(), count);
+    ggml_backend_tensor_set(tensors_[index], staging.data(), 0, count);
 }
 
 // ---- Look-up ----

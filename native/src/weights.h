@@ -27,10 +27,11 @@ private:
     size_t size_;
 };
 
-// The tensors of a file on a device: in place in a map of the file where the device is the CPU, else in a buffer.
+// The tensors of a file on a device. On a CPU they are used in place in a map of the file, but for matrices that are asked to
+// be repacked where that makes products faster; elsewhere they are copied.
 class TensorStore {
 public:
-    TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap);
+    TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack = false);
 
     // The tensor of that name and shape. A missing one is ICF_ERROR_FORMAT, or NULL from `find`.
     ggml_tensor * matrix(const std::string & name, long long n_in, long long n_out);
@@ -61,14 +62,15 @@ private:
     ggml_tensor * find(const std::string & name, long long ne0, long long ne1);
     bool can_use_in_place() const;
     void place_in_map(ggml_backend_dev_t device);
-    void copy_to(ggml_backend_buffer_type_t type);
+    void copy_to(ggml_backend_buffer_type_t type, const std::vector<size_t> & indices);
+    void load(size_t index, std::vector<char> & staging);
 
     std::shared_ptr<const GgufFile> file_;
     TensorContext context_;
     std::vector<ggml_tensor *> tensors_; // as in file_->tensors()
     std::vector<bool> used_;
     std::unique_ptr<FileMap> map_;
-    BufferPtr buffer_;
+    std::vector<BufferPtr> buffers_;
     long long bytes_ = 0;
     long long parameters_ = 0;
 };

@@ -18,7 +18,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t struct_size;
  *     int32_t device;
  *     int32_t use_mmap;
- *     int32_t reserved;
+ *     int32_t use_repack;
  * }
  * }
  */
@@ -32,7 +32,7 @@ public class icf_model_options {
         IcfNative.C_INT.withName("struct_size"),
         IcfNative.C_INT.withName("device"),
         IcfNative.C_INT.withName("use_mmap"),
-        IcfNative.C_INT.withName("reserved")
+        IcfNative.C_INT.withName("use_repack")
     ).withName("icf_model_options");
 
     /**
@@ -174,48 +174,48 @@ public class icf_model_options {
         struct.set(use_mmap$LAYOUT, use_mmap$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt use_repack$LAYOUT = (OfInt)$LAYOUT.select(groupElement("use_repack"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t use_repack
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt use_repack$layout() {
+        return use_repack$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long use_repack$OFFSET = $LAYOUT.byteOffset(groupElement("use_repack"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t use_repack
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long use_repack$offset() {
+        return use_repack$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t use_repack
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int use_repack(MemorySegment struct) {
+        return struct.get(use_repack$LAYOUT, use_repack$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t use_repack
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void use_repack(MemorySegment struct, int fieldValue) {
+        struct.set(use_repack$LAYOUT, use_repack$OFFSET, fieldValue);
     }
 
     /**

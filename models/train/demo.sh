@@ -1,0 +1,37 @@
+#!/bin/sh
+# Reproduces the demo pair: corpus, vocabulary, LLM, former, baseline, GGUF files. usage: models/train/demo.sh RUNS
+# A run that was stopped goes on where it was when the script is started again.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+runs=${1:?usage: demo.sh RUNS}
+python=${PYTHON:-python}
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+mkdir -p "$runs"
+
+make_split() { # split, documents
+    [ -f "$runs/$1.jsonl" ] || "$python" "$here/../corpus/generate.py" --world tiny --split "$1" --documents "$2" \
+        --words 20 56 --kinds "extract,where,when,how many,who" -o "$runs/$1.jsonl"
+}
+make_split train 60000
+make_split validation 400
+make_split test 400
+make_split test-phrasing 200
+[ -f "$runs/tokenizer/tokenizer.model" ] ||
+    "$python" "$here/../corpus/tokenizer.py" "$runs/train.jsonl" --size 1184 --documents 6000 -o "$runs/tokenizer"
+
+train() { # stage, options
+    stage=$1; shift
+    "$python" "$here/train.py" "$stage" --preset cpu --data "$runs/train.jsonl" --validation "$runs/validation.jsonl" \
+        -o "$runs/$stage" "$@"
+}
+train lm --tokenizer "$runs/tokenizer"
+train pretrain --llm "$runs/lm/final"
+train finetune --llm "$runs/lm/final" --former "$runs/pretrain/final"
+train icae --llm "$runs/lm/final"
+
+"$python" "$here/evaluate.py" --llm "$runs/lm/final" --former "$runs/finetune/final" --chunk 64 --longest 64 \
+    --data "$runs/test.jsonl" --json "$runs/report.json"
+"$python" "$here/evaluate.py" --llm "$runs/lm/final" --icae "$runs/icae/final" --digests 16 --chunk 64 --longest 64 \
+    --data "$runs/test.jsonl" --json "$runs/report-icae.json"
+"$python" "$here/export.py" lm "$runs/lm/final" -o "$here/../demo/lm.gguf"
+"$python" "$here/export.py" former "$runs/finetune/final" --target "$here/../demo/lm.gguf" -o "$here/../demo/former.gguf"

@@ -1,0 +1,214 @@
+"""python -m unittest discover models/train: the trainer's parts against the float64 reference and against themselves."""
+
+import random
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "corpus"), str(HERE.parent / "reference")]
+
+import export  # noqa: E402
+import generate  # noqa: E402
+import metrics  # noqa: E402
+from data import Batches, Document, Question  # noqa: E402
+from former import Former, FormerConfig  # noqa: E402
+from icae import Icae  # noqa: E402
+from train import digest_rows, even_chunks, lm_sequence, rate_at  # noqa: E402
+
+
+def reference():
+    """The numpy modules of models/reference; their `former` shares its name with ours."""
+    ours = sys.modules.pop("former")
+    path, sys.path = sys.path, [str(HERE.parent / "reference")] + sys.path
+    try:
+        import common
+        import former
+        return former, common
+    finally:
+        sys.path = path
+        sys.modules["former"] = ours
+
+
+class FormerTest(unittest.TestCase):
+    def check(self, **changes):
+        torch.manual_seed(3)
+        config = FormerConfig(32, 48, 3, 4, 2, 8, 32, **changes)
+        former = Former(config)
+        for parameter in former.parameters():
+            parameter.data.add_(torch.randn_like(parameter) * 0.1)
+        numpy_former, common = reference()
+        values = {"digest_embd.weight": former.digest_embeddings.detach().numpy()[0]}
+        for name, value in former.encoder.state_dict(prefix="encoder.").items():
+            target = "output_norm.weight" if name == "encoder.norm.weight" else export.layer_name(name, export.FORMER_NAMES)
+            values[target] = value.numpy()
+        wanted_config = numpy_former.FormerConfig(32, 48, 3, 4, 2, 8, 32, config.cross_attention_frequency, config.rms_norm_eps)
+        contexts = [torch.randn(n, 32) for n in (1, 5, 12)]
+        padded = torch.stack([torch.cat([torch.randn(12 - len(c), 32), c]) for c in contexts])
+        found = former(padded, torch.tensor([1, 5, 12])).detach().numpy()
+        for context, rows in zip(contexts, found):
+            self.assertLess(common.relative_l2(rows, numpy_former.digest(wanted_config, values, context.numpy())), 1e-5)
+
+    def test_equals_the_reference(self):
+        self.check()
+
+    def test_equals_the_reference_without_biases(self):
+        self.check(attention_bias=False)
+
+    def test_equals_the_reference_with_self_attention_layers(self):
+        self.check(cross_attention_frequency=2)
+
+    def test_a_prefix_of_the_digests_is_their_beginning(self):
+        former = Former(FormerConfig(32, 48, 2, 4, 4, 8, 32))
+        context = torch.randn(2, 10, 32)
+        lengths = torch.tensor([10, 7])
+        torch.testing.assert_close(former(context, lengths)[:, :3], former(context, lengths, keep=3))
+
+    def test_start_in_place_looks_at_its_own_tokens(self):
+        former = Former(FormerConfig(128, 64, 1, 4, 4, 16, 64))
+        former.start_in_place()
+        former.encoder.layers[0].mlp.down_proj.weight.data.zero_()
+        context = torch.randn(1, 64, 128) * 0.1
+        lengths = torch.tensor([64])
+        before = former(context, lengths)[0]
+        context[0, 20:24] += torch.randn(4, 128)  # the tokens of group 5
+        moved = (former(context, lengths)[0] - before).norm(dim=-1)
+        self.assertEqual(int(moved.argmax()), 5)
+
+    def test_a_saved_former_comes_back(self):
+        former = Former(FormerConfig(32, 48, 2, 4, 4, 8, 32))
+        with tempfile.TemporaryDirectory() as folder:
+            former.save(Path(folder))
+            again = Former.load(Path(folder))
+        for name, value in former.state_dict().items():
+            self.assertTrue(torch.equal(value, again.state_dict()[name]), name)
+
+
+class IcaeTest(unittest.TestCase):
+    def test_padding_changes_nothing_and_the_llm_stays_itself(self):
+        from transformers import AutoModelForCausalLM, LlamaConfig
+
+        torch.manual_seed(4)
+        llm = AutoModelForCausalLM.from_config(LlamaConfig(
+            vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)).eval()
+        llm.requires_grad_(False)
+        ids = torch.randint(0, 40, (1, 9))
+        plain = llm(ids).logits
+        icae = Icae(llm, 4, rank=2)
+        icae.start(llm.get_input_embeddings().weight)
+        for lora in icae.lora:
+            lora.b.data.normal_()
+        rows = torch.randn(1, 6, 32)
+        alone = icae(rows, torch.tensor([6]))
+        padded = icae(torch.cat([torch.randn(1, 3, 32), rows], dim=1), torch.tensor([6]))
+        torch.testing.assert_close(padded, alone, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(llm(ids).logits, plain)
+
+
+class DataTest(unittest.TestCase):
+    def test_chunks_are_even(self):
+        self.assertEqual(even_chunks(33, 32), [(0, 17), (17, 33)])
+        self.assertEqual(even_chunks(65, 32), [(0, 22), (22, 44), (44, 65)])
+        self.assertEqual(even_chunks(32, 32), [(0, 32)])
+
+    def test_each_chunk_is_digested_alone(self):
+        former = Former(FormerConfig(32, 48, 2, 4, 4, 8, 16))
+        embed = torch.nn.Embedding(50, 32)
+        long = Document("", list(range(20)), [])
+        parts = [Document("", long.ids[:10], []), Document("", long.ids[10:], [])]
+        found = digest_rows(former, embed, [long, parts[0]], 16, None, "cpu")
+        wanted = torch.cat(digest_rows(former, embed, parts, 16, None, "cpu"))
+        torch.testing.assert_close(found[0], wanted)
+        self.assertEqual(found[1].shape, (8, 32))
+
+    def test_batches_depend_on_seed_and_step_alone(self):
+        documents = [Document(str(i), [1] * (8 + i % 40), []) for i in range(400)]
+        first, second = Batches(documents, 300, 5), Batches(documents, 300, 5)
+        first.draw(0, 0.0, lambda n: n)
+        self.assertEqual([d.text for d in first.draw(9, 0.5, lambda n: n)], [d.text for d in second.draw(9, 0.5, lambda n: n)])
+
+    def test_documents_grow(self):
+        documents = [Document(str(i), [1] * (8 + i % 56), []) for i in range(400)]
+        batches = Batches(documents, 300, 5)
+        self.assertLess(max(len(d.ids) for s in range(50) for d in batches.draw(s, 0.0, lambda n: n)), 32)
+        self.assertEqual(max(len(d.ids) for s in range(200) for d in batches.draw(s, 0.5, lambda n: n)), 63)
+
+    def test_only_answers_and_copies_count_fully(self):
+        question = Question([7, 8], [9, 2], "who", "", "")
+        document = Document("", [3, 4, 5], [question])
+        ids, weights = lm_sequence(document, random.Random(1), [6], 2, copies=0.0)
+        self.assertEqual(ids, [3, 4, 5, 7, 8, 9, 2])
+        self.assertEqual(weights, [0.15] * 3 + [0.0] * 2 + [2.0] * 2)
+        ids, weights = lm_sequence(document, random.Random(1), [6], 2, copies=1.0)
+        self.assertEqual(ids, [3, 4, 5, 6, 3, 4, 5, 2])
+        self.assertEqual(weights, [0.15] * 3 + [0.0] + [1.0] * 4)
+
+    def test_the_rate_rises_stays_and_falls(self):
+        self.assertLess(rate_at(0, 1000, 0.4), 0.1)
+        self.assertEqual(rate_at(500, 1000, 0.4), 1.0)
+        self.assertAlmostEqual(rate_at(800, 1000, 0.4), 0.5)
+        self.assertEqual(rate_at(1000, 1000, 0.4), 0.0)
+
+
+class CorpusTest(unittest.TestCase):
+    def test_splits_share_no_person(self):
+        people = {}
+        for split in ("train", "validation", "test"):
+            generator = generate.Generator(split, 1, "tiny", ("who",))
+            people[split] = {q["answer"] for _ in range(300) for q in generator.document(50)["questions"] if " " in q["answer"]}
+            self.assertGreater(len(people[split]), 10)
+        self.assertFalse(people["train"] & people["test"] or people["train"] & people["validation"] or people["test"] & people["validation"])
+
+    def test_the_same_seed_gives_the_same_documents(self):
+        first, second = (generate.Generator("train", 4) for _ in range(2))
+        self.assertEqual([first.document(60) for _ in range(20)], [second.document(60) for _ in range(20)])
+
+    def test_answers_stand_in_their_context(self):
+        generator = generate.Generator("train", 2, "small", generate.EXTRACTIVE)
+        for _ in range(300):
+            document = generator.document(70)
+            for q in document["questions"]:
+                if q["kind"] != "yes/no":
+                    for word in q["answer"].split():
+                        self.assertIn(word, document["context"], q)
+
+    def test_unseen_phrasings_are_unseen(self):
+        seen, unseen = (generate.Generator(split, 1, "tiny") for split in ("test", "test-phrasing"))
+        said = " ".join(seen.document(60)["context"] for _ in range(300))
+        said_unseen = " ".join(unseen.document(60)["context"] for _ in range(300))
+        self.assertNotIn("makes a living", said)
+        self.assertIn("makes a living", said_unseen)
+        self.assertNotIn("works as", said_unseen)
+
+
+class MetricsTest(unittest.TestCase):
+    def test_exact_match_ignores_case_and_punctuation(self):
+        self.assertEqual(metrics.exact_match("Oslo.", "oslo"), 1.0)
+        self.assertEqual(metrics.exact_match("Oslo", "Bergen"), 0.0)
+
+    def test_f1_and_rouge(self):
+        self.assertAlmostEqual(metrics.f1("a b c", "b c d"), 2 / 3)
+        self.assertAlmostEqual(metrics.rouge_l("a b c d", "b a c d"), 0.75)
+
+    def test_bleu(self):
+        self.assertEqual(metrics.bleu4(list("abcdef"), list("abcdef")), 1.0)
+        self.assertEqual(metrics.bleu4(list("abc"), list("xyz")), 0.0)
+        self.assertAlmostEqual(metrics.bleu4(list("abcde"), list("abcdef")), np.exp(1 - 6 / 5))
+
+
+class ExportTest(unittest.TestCase):
+    def test_the_hash_of_a_vocabulary(self):
+        self.assertEqual(export.vocabulary_hash([]), 0xCBF29CE484222325)
+        # FNV-1a of the bytes 61 FF
+        self.assertEqual(export.vocabulary_hash(["a"]), ((0xAF63DC4C8601EC8C ^ 0xFF) * 0x100000001B3) % 2**64)
+
+    def test_interleave_puts_halves_side_by_side(self):
+        self.assertEqual(export.interleave(np.arange(8)[:, None], 2)[:, 0].tolist(), [0, 2, 1, 3, 4, 6, 5, 7])
+
+
+if __name__ == "__main__":
+    unittest.main()

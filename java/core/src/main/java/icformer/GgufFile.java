@@ -5,6 +5,8 @@ import icformer.internal.ffi.NativeGguf;
 import icformer.internal.ffi.NativeLibrary;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.LongStream;
 
 /** A GGUF file of any architecture: its metadata and the list of its tensors, without any weights. */
 public final class GgufFile implements AutoCloseable {
@@ -28,9 +30,14 @@ public final class GgufFile implements AutoCloseable {
         return new GgufFile(ModelFiles.open(path, () -> NativeGguf.open(path)));
     }
 
-    /** Its keys and tensors; they can be read until it is closed. */
+    /** Its keys; they can be read until it is closed. */
     public Metadata metadata() {
         return metadata;
+    }
+
+    /** Its tensors, in the order of the file. */
+    public List<TensorInfo> tensors() {
+        return handle.reader().tensors().stream().map(GgufFile::tensor).toList();
     }
 
     /** Version of the GGUF format. */
@@ -52,5 +59,19 @@ public final class GgufFile implements AutoCloseable {
     @Override
     public void close() {
         handle.close();
+    }
+
+    private static TensorInfo tensor(GgufReader.Tensor tensor) {
+        long[] shape = tensor.shape();
+        int dimensions = shape.length;
+        while (dimensions > 1 && shape[dimensions - 1] == 1) {
+            dimensions--;
+        }
+        return new TensorInfo(
+                tensor.name(),
+                TensorType.of(tensor.type()),
+                LongStream.of(shape).limit(dimensions).boxed().toList(),
+                tensor.offset(),
+                tensor.bytes());
     }
 }

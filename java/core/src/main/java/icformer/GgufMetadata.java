@@ -4,7 +4,6 @@ import icformer.internal.ffi.GgufReader;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /** Metadata of an open GGUF file. The list of keys is read once; values are read when they are asked for. */
@@ -22,11 +21,6 @@ final class GgufMetadata implements Metadata {
     @Override
     public List<Key> keys() {
         return entries().values().stream().map(Entry::key).toList();
-    }
-
-    @Override
-    public List<TensorInfo> tensors() {
-        return reader.tensors().stream().map(GgufMetadata::tensor).toList();
     }
 
     @Override
@@ -112,19 +106,5 @@ final class GgufMetadata implements Metadata {
             throw new IcfException(Status.FORMAT, "key '" + key + "' holds an array, not " + wanted);
         }
         return entry;
-    }
-
-    private static TensorInfo tensor(GgufReader.Tensor tensor) {
-        long[] shape = tensor.shape();
-        int dimensions = shape.length;
-        while (dimensions > 1 && shape[dimensions - 1] == 1) {
-            dimensions--;
-        }
-        return new TensorInfo(
-                tensor.name(),
-                TensorType.of(tensor.type()),
-                LongStream.of(shape).limit(dimensions).boxed().toList(),
-                tensor.offset(),
-                tensor.bytes());
     }
 }

@@ -18,11 +18,6 @@ final class MapMetadata implements Metadata {
     }
 
     @Override
-    public List<TensorInfo> tensors() {
-        return List.of();
-    }
-
-    @Override
     public boolean contains(String key) {
         return values.containsKey(key);
     }

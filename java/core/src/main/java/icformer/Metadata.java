@@ -5,13 +5,13 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The keys of a GGUF file, typed, and the list of its tensors.
+ * The keys of a GGUF file, typed.
  *
  * <p>The getters of one argument throw an {@link IcfException} of status FORMAT where the file lacks the key; those of two
  * answer the second one then. Both throw it where the key holds a value of another kind. Any number of threads may read
  * one metadata at once, until the file, model or digester it came from is closed.
  */
-public sealed interface Metadata permits GgufMetadata, MapMetadata {
+public interface Metadata {
 
     /** Kinds of values. Integers of every width are one kind. */
     enum Kind {
@@ -42,9 +42,6 @@ public sealed interface Metadata permits GgufMetadata, MapMetadata {
 
     /** All keys, in the order of the file. */
     List<Key> keys();
-
-    /** All tensors, in the order of the file. */
-    List<TensorInfo> tensors();
 
     /** Whether the file has a key of that name. */
     boolean contains(String key);

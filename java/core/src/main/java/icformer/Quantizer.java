@@ -119,7 +119,7 @@ public final class Quantizer {
                         Status.UNSUPPORTED, source, source + ": one part of a model that is split over several files");
             }
             MemorySegment bytes = MappedFile.map(source, arena);
-            List<TensorInfo> tensors = file.metadata().tensors();
+            List<TensorInfo> tensors = file.tensors();
             boolean tied = tensors.stream().noneMatch(tensor -> tensor.name().equals("output.weight"));
             List<Job> jobs = tensors.stream().map(tensor -> job(tensor, tied)).toList();
             List<GgufWriter.Entry> entries = jobs.stream().map(Job::entry).toList();

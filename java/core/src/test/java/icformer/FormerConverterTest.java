@@ -195,7 +195,7 @@ class FormerConverterTest {
         FormerConverter.convert(checkpoint, out, OPTIONS);
         try (GgufFile file = GgufFile.open(out);
                 Digester digester = Digester.open(out)) {
-            List<String> names = file.metadata().tensors().stream().map(TensorInfo::name).toList();
+            List<String> names = file.tensors().stream().map(TensorInfo::name).toList();
             assertThat(names)
                     .contains("blk.0.context_norm.weight", "blk.0.attn_k.bias", "blk.1.attn_output.bias", "blk.1.attn_norm.weight")
                     .doesNotContain("blk.1.context_norm.weight", "marker_ft.weight");
@@ -503,7 +503,7 @@ class FormerConverterTest {
     // ---- Comparison ----
 
     private static MemorySegment data(GgufFile file, Path path, String name, Arena arena) throws IOException {
-        TensorInfo info = file.metadata().tensors().stream()
+        TensorInfo info = file.tensors().stream()
                 .filter(tensor -> tensor.name().equals(name))
                 .findFirst()
                 .orElseThrow();

@@ -102,7 +102,7 @@ class QuantizerTest {
         try (GgufFile a = GgufFile.open(quantized);
                 GgufFile b = GgufFile.open(converted);
                 Arena arena = Arena.ofConfined()) {
-            assertThat(a.metadata().tensors()).isEqualTo(b.metadata().tensors());
+            assertThat(a.tensors()).isEqualTo(b.metadata().tensors());
             MemorySegment data = MappedFile.map(quantized, arena).asSlice(a.dataOffset());
             assertThat(data.mismatch(MappedFile.map(converted, arena).asSlice(b.dataOffset()))).isEqualTo(-1);
         }
@@ -163,7 +163,7 @@ class QuantizerTest {
                 .isInstanceOf(FileAlreadyExistsException.class);
         Quantizer.quantize(file, file, Quantizer.Options.of(TensorType.of("q8_0")).withReplace(true));
         try (GgufFile after = GgufFile.open(file)) {
-            assertThat(after.metadata().tensors().getFirst().type().name()).isEqualTo("q8_0");
+            assertThat(after.tensors().getFirst().type().name()).isEqualTo("q8_0");
         }
     }
 

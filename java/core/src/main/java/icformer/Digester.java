@@ -20,9 +20,6 @@ import org.jspecify.annotations.Nullable;
  * <p>Takes one call at a time, from any thread; a second one that comes meanwhile is an exception of status STATE.
  */
 public final class Digester implements AutoCloseable {
-    /** Vector instructions and devices read rows best that begin at a cache line. */
-    private static final long ROWS_ALIGNMENT = 64;
-
     private final NativeDigester handle;
     private final DigesterInfo info;
     private final Metadata metadata;
@@ -158,7 +155,7 @@ public final class Digester implements AutoCloseable {
      * @throws IcfException of status UNSUPPORTED if the former has no such row
      */
     public MemorySegment marker(Marker marker, Arena arena) {
-        MemorySegment row = arena.allocate((long) info.width() * Float.BYTES, ROWS_ALIGNMENT);
+        MemorySegment row = Segments.allocate(arena, (long) info.width() * Float.BYTES);
         handle.enter();
         try {
             handle.marker(marker, row);
@@ -190,8 +187,7 @@ public final class Digester implements AutoCloseable {
     }
 
     private MemorySegment allocateRows(int chunks, @Nullable Arena arena) {
-        Arena owner = arena != null ? arena : Arena.ofAuto();
-        MemorySegment rows = owner.allocate(chunks * chunkBytes(), ROWS_ALIGNMENT);
+        MemorySegment rows = Segments.allocate(arena != null ? arena : Arena.ofAuto(), chunks * chunkBytes());
         Segments.checkOutput(rows, chunks * chunkBytes(), Float.BYTES, "rows");
         return rows;
     }

@@ -1,5 +1,6 @@
 package icformer;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -9,7 +10,23 @@ import java.lang.foreign.MemorySegment;
  * {@link IllegalStateException} of the JDK, never a crash.
  */
 final class Segments {
+    /** Vector instructions and devices read rows best that begin at a cache line. */
+    private static final long ALIGNMENT = 64;
+
     private Segments() {}
+
+    /** Memory of a caller's arena. */
+    static MemorySegment allocate(Arena arena, long bytes) {
+        try {
+            return arena.allocate(bytes, ALIGNMENT);
+        } catch (IllegalStateException e) {
+            throw new IcfException(Status.STATE, "the arena is closed", e);
+        } catch (WrongThreadException e) {
+            throw new IcfException(Status.STATE, "the arena is confined to another thread", e);
+        } catch (OutOfMemoryError e) {
+            throw new IcfException(Status.MEMORY, "%d bytes cannot be allocated".formatted(bytes), e);
+        }
+    }
 
     /** Memory that native code reads. */
     static void checkInput(MemorySegment segment, long bytes, long alignment, String what) {

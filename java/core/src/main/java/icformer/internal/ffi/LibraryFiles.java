@@ -9,7 +9,6 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -17,10 +16,12 @@ import java.nio.file.StandardOpenOption;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +34,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class LibraryFiles {
     private static final String LIST = "files.txt";
+    /** Extracting takes a second. */
+    private static final Duration LOCK_TIMEOUT = Duration.ofMinutes(1);
+
+    private static final Duration LOCK_INTERVAL = Duration.ofMillis(1);
 
     private final ClassLoader loader;
     private final String root;
@@ -133,22 +138,24 @@ final class LibraryFiles {
                 copyTo(part);
                 deleteFolder(folder);
                 Files.move(part, folder, StandardCopyOption.ATOMIC_MOVE);
-            } catch (FileSystemException e) {
-                if (!isComplete(folder)) {
-                    throw e;
-                }
             } finally {
                 deleteFolder(part);
             }
         }
     }
 
-    /** Another class loader of this process may hold the lock. The rename is atomic: without it work is only done twice. */
-    private static @Nullable FileLock lock(FileChannel channel) throws IOException {
-        try {
-            return channel.lock();
-        } catch (OverlappingFileLockException e) {
-            return null;
+    /** Waits for other processes, and for other class loaders of this one, which get an exception instead of waiting. */
+    private static FileLock lock(FileChannel channel) throws IOException {
+        long end = System.nanoTime() + LOCK_TIMEOUT.toNanos();
+        while (true) {
+            try {
+                return channel.lock();
+            } catch (OverlappingFileLockException e) {
+                if (System.nanoTime() - end > 0) {
+                    throw new IOException("the lock of the native library's cache is held for too long", e);
+                }
+                LockSupport.parkNanos(LOCK_INTERVAL.toNanos());
+            }
         }
     }
 

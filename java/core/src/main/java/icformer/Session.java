@@ -1,0 +1,366 @@
+package icformer;
+
+import icformer.internal.ffi.NativeSession;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * One timeline of an LLM: its KV cache and the outputs of the last append.
+ *
+ * <p>Takes one call at a time, from any thread; a second one that comes meanwhile is an exception of status STATE. After a
+ * failure the timeline is as it was before the call.
+ */
+public final class Session implements AutoCloseable {
+    private final Model model;
+    private final NativeSession handle;
+    private final SessionInfo info;
+    /** One row of logits and one of hidden states, on their way into an array. */
+    private final MemorySegment logitsRow;
+
+    private final MemorySegment hiddenRow;
+
+    Session(Model model, NativeSession handle) {
+        this.model = model;
+        this.handle = handle;
+        this.info = handle.info();
+        this.logitsRow = handle.allocateFloats(model.info().vocabularySize());
+        this.hiddenRow = handle.allocateFloats(model.info().width());
+    }
+
+    /** What the session holds. */
+    public SessionInfo info() {
+        return info;
+    }
+
+    /** The model it was opened from, be it closed. */
+    public Model model() {
+        return model;
+    }
+
+    /** Scratch memory held now, in bytes. */
+    public long scratchBytes() {
+        handle.enter();
+        try {
+            return handle.scratchBytes();
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /** Positions in use. */
+    public long length() {
+        handle.enter();
+        try {
+            return handle.length();
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /** Appends a token and keeps its logits. Allocates nothing. */
+    public void append(int token) {
+        handle.enter();
+        try {
+            handle.appendToken(token, Outputs.LAST);
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /** Appends tokens and keeps the logits of the last one. */
+    public void append(int... tokens) {
+        append(tokens, Outputs.LAST);
+    }
+
+    /**
+     * Appends tokens.
+     *
+     * @param tokens at least one
+     * @throws IcfException of status CAPACITY if the context has no room for them; ARGUMENT if one is not of the
+     *     vocabulary, or {@code outputs} has more rows than there are tokens or than a batch holds
+     */
+    public void append(int[] tokens, Outputs outputs) {
+        handle.enter();
+        try {
+            appendBatches(
+                    tokens.length,
+                    outputs,
+                    (first, count, kept) -> handle.appendTokens(tokens, (int) first, count, kept));
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /** Appends the rows of a digest and keeps the logits of the last one. */
+    public void append(Digest digest) {
+        append(digest, Outputs.LAST);
+    }
+
+    /**
+     * Appends the rows of a digest, read where they lie.
+     *
+     * @throws IcfException of status MISMATCH if the digest was made for another model; else as for rows
+     */
+    public void append(Digest digest, Outputs outputs) {
+        checkOrigin(digest);
+        append(digest.rows(), digest.type(), digest.rowCount(), outputs);
+    }
+
+    /** Appends embedding rows and keeps the logits of the last one. */
+    public void append(MemorySegment rows, RowType type, long count) {
+        append(rows, type, count, Outputs.LAST);
+    }
+
+    /**
+     * Appends embedding rows, read where they lie.
+     *
+     * @param rows [count, width] elements of {@code type}, off-heap, aligned to an element
+     * @param count at least 1
+     * @throws IcfException of status CAPACITY if the context has no room for them; ARGUMENT if the segment is too short,
+     *     not aligned, or of the Java heap, or {@code outputs} has more rows than there are or than a batch holds; STATE if
+     *     the segment's arena is closed or confined to another thread
+     */
+    public void append(MemorySegment rows, RowType type, long count, Outputs outputs) {
+        long rowBytes = (long) model.info().width() * type.bytes();
+        Checks.argument(count > 0, "there is nothing to append");
+        Segments.checkInput(rows, Math.multiplyExact(count, rowBytes), type.bytes(), "rows");
+        handle.enter();
+        try {
+            appendBatches(
+                    count,
+                    outputs,
+                    (first, length, kept) ->
+                            handle.appendRows(rows.asSlice(first * rowBytes, length * rowBytes), type, length, kept));
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /** Appends one batch. */
+    private interface Batch {
+        void append(long first, int count, Outputs outputs);
+    }
+
+    /** Divides an append. The shorter batch comes first, so that the last one holds all rows whose outputs are kept. */
+    private void appendBatches(long count, Outputs outputs, Batch batch) {
+        Checks.argument(count > 0, "there is nothing to append");
+        Checks.argument(
+                outputs.rows() <= Math.min(count, info.batchLength()),
+                "outputs of %d rows cannot be kept: %d are appended, and a batch holds %d",
+                outputs.rows(),
+                count,
+                info.batchLength());
+        long start = handle.length();
+        if (count > info.contextLength() - start) {
+            throw new IcfException(
+                    Status.CAPACITY,
+                    "%d positions do not fit: %d of the session's %d are in use"
+                            .formatted(count, start, info.contextLength()));
+        }
+        int length = (int) ((count - 1) % info.batchLength()) + 1;
+        for (long first = 0; first < count; first += length, length = info.batchLength()) {
+            boolean last = first + length == count;
+            try {
+                batch.append(first, length, last ? outputs : Outputs.NONE);
+            } catch (RuntimeException e) {
+                if (first > 0) {
+                    handle.truncate(start);
+                }
+                throw e;
+            }
+        }
+    }
+
+    private void checkOrigin(Digest digest) {
+        ModelInfo own = model.info();
+        Digest.Origin origin = digest.origin();
+        boolean otherModel = origin.modelFingerprint() != 0 && origin.modelFingerprint() != own.fingerprint();
+        if (otherModel || digest.width() != own.width()) {
+            throw new IcfException(
+                    Status.MISMATCH,
+                    "the digest was made for '%s' (fingerprint %s, width %d), but the session runs '%s' (%s, %d)"
+                            .formatted(
+                                    origin.modelName(),
+                                    DigestFiles.fingerprint(origin.modelFingerprint()),
+                                    digest.width(),
+                                    own.name(),
+                                    DigestFiles.fingerprint(own.fingerprint()),
+                                    own.width()));
+        }
+    }
+
+    /** Forgets everything from position {@code length} on, and the outputs. */
+    public void truncate(long length) {
+        handle.enter();
+        try {
+            handle.truncate(length);
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /**
+     * Logits of the first rows that the last append kept, as many as fill the array. Allocates nothing.
+     *
+     * @param target [rows, vocabulary]
+     * @throws IcfException of status STATE if the last append did not keep them
+     */
+    public void logits(float[] target) {
+        logits(0, target);
+    }
+
+    /**
+     * Logits of rows {@code first …} that the last append kept, as many as fill the array.
+     *
+     * @param first 0 for the first of the rows that were kept
+     * @param target [rows, vocabulary]
+     */
+    public void logits(long first, float[] target) {
+        handle.enter();
+        try {
+            int rows = rows(target, logitsRow);
+            for (int i = 0; i < rows; i++) {
+                handle.getLogits(first + i, 1, logitsRow);
+                copyRow(logitsRow, target, i);
+            }
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /**
+     * Logits of rows {@code first … first + count - 1} that the last append kept.
+     *
+     * @param target [count, vocabulary] floats, off-heap
+     */
+    public void logits(long first, long count, MemorySegment target) {
+        Segments.checkOutput(target, rowsBytes(count, logitsRow), Float.BYTES, "logits");
+        handle.enter();
+        try {
+            handle.getLogits(first, count, target);
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /**
+     * Last hidden states, after the final norm, of rows {@code first …} that the last append kept, as many as fill the
+     * array.
+     *
+     * @param first 0 for the first of the rows that were kept
+     * @param target [rows, width]
+     * @throws IcfException of status STATE if the last append did not keep them
+     */
+    public void hidden(long first, float[] target) {
+        handle.enter();
+        try {
+            int rows = rows(target, hiddenRow);
+            for (int i = 0; i < rows; i++) {
+                handle.getHidden(first + i, 1, hiddenRow);
+                copyRow(hiddenRow, target, i);
+            }
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /**
+     * Last hidden states of rows {@code first … first + count - 1} that the last append kept. Appending a context and k
+     * memory rows and reading k hidden rows is compression by the LLM's own self-attention (ICAE, arXiv 2307.06945).
+     *
+     * @param target [count, width] floats, off-heap
+     */
+    public void hidden(long first, long count, MemorySegment target) {
+        Segments.checkOutput(target, rowsBytes(count, hiddenRow), Float.BYTES, "hidden");
+        handle.enter();
+        try {
+            handle.getHidden(first, count, target);
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /** How many rows fill an array. */
+    private static int rows(float[] target, MemorySegment row) {
+        int length = (int) (row.byteSize() / Float.BYTES);
+        if (target.length == 0 || target.length % length != 0) {
+            throw new IcfException(
+                    Status.ARGUMENT,
+                    "an array of %d floats holds no whole number of rows of %d".formatted(target.length, length));
+        }
+        return target.length / length;
+    }
+
+    private static void copyRow(MemorySegment row, float[] target, int index) {
+        int length = (int) (row.byteSize() / Float.BYTES);
+        MemorySegment.copy(row, ValueLayout.JAVA_FLOAT, 0, target, index * length, length);
+    }
+
+    private static long rowsBytes(long count, MemorySegment row) {
+        Checks.argument(count > 0, "%d rows cannot be read", count);
+        return Math.multiplyExact(count, row.byteSize());
+    }
+
+    /**
+     * Chooses a token from the logits of the last row. The timeline is not changed: append the token to go on. Allocates
+     * nothing.
+     */
+    public int sample(Sampling sampling) {
+        handle.enter();
+        try {
+            return handle.sample(sampling);
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /**
+     * Generates tokens from the logits of the last row on, as they are pulled.
+     *
+     * @param limit most tokens to generate
+     */
+    public TokenStream generate(Sampling sampling, int limit) {
+        Checks.argument(limit >= 0, "limit is %d, but must be 0 or more", limit);
+        return new TokenStream(this, sampling, limit, model.tokenizer());
+    }
+
+    /**
+     * The timeline, for {@link #restoreState} of a session of the same model and type of cache.
+     *
+     * @param arena owns the memory of the state
+     */
+    public MemorySegment saveState(Arena arena) {
+        handle.enter();
+        try {
+            MemorySegment state = Segments.allocate(arena, handle.stateBytes());
+            Segments.checkOutput(state, handle.stateBytes(), 1, "state");
+            return state.asSlice(0, handle.saveState(state));
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /**
+     * Replaces the timeline by a saved one.
+     *
+     * @param state what {@link #saveState} gave, off-heap
+     * @throws IcfException of status MISMATCH if it is of another model or type of cache, FORMAT if it is damaged, CAPACITY
+     *     if it is longer than this session's context
+     */
+    public void restoreState(MemorySegment state) {
+        Segments.checkInput(state, 0, 1, "state");
+        handle.enter();
+        try {
+            handle.restoreState(state);
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /** Closes the session, once, from any thread; an exception of status STATE while a call on it is under way. */
+    @Override
+    public void close() {
+        handle.close();
+    }
+}

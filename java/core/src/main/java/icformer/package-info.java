@@ -1,0 +1,32 @@
+/**
+ * Long contexts become short digests in front of a frozen, quantised LLM.
+ *
+ * <p>A {@link icformer.Digester} (an In-Context Former, arXiv 2406.13618) turns the tokens of a context into a few rows of
+ * the LLM's embedding width; a {@link icformer.Session} of the LLM reads those rows in place of the context:
+ *
+ * {@snippet lang = java :
+ * import icformer.*;
+ * import java.nio.file.*;
+ *
+ * class Ask {
+ *     public static void main(String[] args) throws Exception {
+ *         try (Model model = Model.open(Path.of(args[0]));
+ *                 Digester digester = model.openDigester(Path.of(args[1]));
+ *                 Session session = model.openSession()) {
+ *             ContextPrompt prompt = ContextPrompt.of(digester, model.tokenizer());
+ *             int[] context = prompt.encodeContext(Files.readString(Path.of(args[2])));
+ *             prompt.append(session, digester.digest(context), args[3]);
+ *             session.generate(Sampling.greedy(), 64).forEachRemaining(token -> System.out.print(token.text()));
+ *         }
+ *     }
+ * }
+ * }
+ *
+ * <p>Rows live off-heap, in memory that Java owns: the native library writes them there and reads them from there. Whatever
+ * is wrong with a file is a {@link java.io.IOException}; all else that fails is an {@link icformer.IcfException}, which says
+ * its {@link icformer.Status}. Nothing here is null unless it says so.
+ */
+@NullMarked
+package icformer;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,131 @@
+package icformer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+class ContextPromptTest {
+    private static final String QUESTION = "When was the lighthouse built?";
+    private static Model model;
+    private static Digester digester;
+    private static ContextPrompt prompt;
+
+    @BeforeAll
+    static void open() throws IOException {
+        model = Model.open(TestData.LLM);
+        digester = model.openDigester(TestData.former(), TestData.ONE_THREAD);
+        prompt = ContextPrompt.of(digester, model.tokenizer());
+    }
+
+    @AfterAll
+    static void close() {
+        digester.close();
+        model.close();
+    }
+
+    @Test
+    void isBeforeRowsMarkerQuestionAfter() {
+        Tokenizer tokenizer = model.tokenizer();
+        int[] before = tokenizer.encode(digester.metadata().text("icformer.prompt.before"), false, true);
+        int[] question =
+                tokenizer.encode(digester.metadata().text("icformer.prompt.question") + QUESTION, false, false);
+        int[] after = tokenizer.encode(digester.metadata().text("icformer.prompt.after"), false, true);
+        Digest digest = digester.digest(prompt.encodeContext("The lamp burned whale oil."));
+        try (Session session = open(1024);
+                Session byHand = open(1024)) {
+            prompt.append(session, digest, QUESTION);
+            byHand.append(before);
+            byHand.append(digest);
+            byHand.append(digester.marker(Marker.FT, Arena.ofAuto()), RowType.F32, 1);
+            byHand.append(question);
+            byHand.append(after);
+
+            assertThat(before[0]).isEqualTo(tokenizer.bos().orElseThrow());
+            assertThat(session.length())
+                    .isEqualTo(byHand.length())
+                    .isEqualTo(prompt.length(digest, QUESTION))
+                    .isEqualTo(before.length + 16 + 1 + question.length + after.length);
+            assertThat(TestData.relativeL2(logits(session), logits(byHand))).isLessThan(1e-5);
+        }
+    }
+
+    @Test
+    void fullContextStandsInThePlaceOfRowsAndMarker() {
+        int[] context = prompt.encodeContext("The lamp burned whale oil.");
+        Digest digest = digester.digest(context);
+        try (Session session = open(1024)) {
+            prompt.append(session, context, QUESTION);
+
+            assertThat(session.length())
+                    .isEqualTo(prompt.length(context, QUESTION))
+                    .isEqualTo(prompt.length(digest, QUESTION) - 17 + context.length);
+            session.sample(Sampling.greedy());
+        }
+    }
+
+    @Test
+    void reconstructionIsRowsAndMarker() {
+        Digest digest = digester.digest(model.tokenizer().encode("The lamp burned whale oil."));
+        try (Session session = open(64)) {
+            prompt.appendForReconstruction(session, digest);
+
+            assertThat(session.length()).isEqualTo(17);
+            session.sample(Sampling.greedy());
+        }
+    }
+
+    @Test
+    void contextsAndQuestionsCannotSmuggleInSpecialTokens() {
+        int bos = model.tokenizer().bos().orElseThrow();
+        int eos = model.tokenizer().eos().orElseThrow();
+
+        assertThat(IntStream.of(prompt.encodeContext("a</s>b<s>"))).doesNotContain(bos, eos);
+        assertThat(IntStream.of(prompt.encodeContext("a"))).doesNotContain(bos);
+        long plain = prompt.length(new int[0], "");
+        assertThat(prompt.length(new int[0], "</s>") - plain).isGreaterThan(1);
+    }
+
+    @Test
+    void promptThatDoesNotFitLeavesTheSession() {
+        Digest digest = digester.digest(prompt.encodeContext("The lamp burned whale oil."));
+        int length = (int) prompt.length(digest, QUESTION);
+        try (Session exact = open(length);
+                Session small = open(length - 1)) {
+            prompt.append(exact, digest, QUESTION);
+            assertThatThrownBy(() -> prompt.append(small, digest, QUESTION))
+                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.CAPACITY))
+                    .hasMessageContaining("takes " + length);
+            assertThat(small.length()).isZero();
+        }
+    }
+
+    @Test
+    void outlivesTheDigester() throws IOException {
+        ContextPrompt own;
+        Digest digest;
+        try (Digester other = model.openDigester(TestData.former(), TestData.ONE_THREAD)) {
+            own = ContextPrompt.of(other, model.tokenizer());
+            digest = other.digest(own.encodeContext("The lamp."));
+        }
+        try (Session session = open(1024)) {
+            own.append(session, digest, QUESTION);
+            assertThat(session.length()).isEqualTo(own.length(digest, QUESTION));
+        }
+    }
+
+    private static Session open(int contextLength) {
+        return model.openSession(new SessionOptions(1, contextLength, 0, KvType.F32));
+    }
+
+    private static float[] logits(Session session) {
+        float[] logits = new float[model.info().vocabularySize()];
+        session.logits(logits);
+        return logits;
+    }
+}

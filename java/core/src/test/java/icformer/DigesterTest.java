@@ -1,0 +1,241 @@
+package icformer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class DigesterTest {
+    private static Model model;
+    private static Digester digester;
+
+    @TempDir
+    private Path folder;
+
+    @BeforeAll
+    static void open() throws IOException {
+        model = Model.open(TestData.LLM);
+        digester = model.openDigester(TestData.former(), TestData.ONE_THREAD);
+    }
+
+    @AfterAll
+    static void close() {
+        digester.close();
+        model.close();
+    }
+
+    @Test
+    void infoIsThatOfTheFile() {
+        DigesterInfo info = digester.info();
+
+        assertThat(info.width()).isEqualTo(64);
+        assertThat(info.layers()).isEqualTo(3);
+        assertThat(info.heads()).isEqualTo(4);
+        assertThat(info.feedForwardWidth()).isEqualTo(160);
+        assertThat(info.digestRows()).isEqualTo(16);
+        assertThat(info.chunkLength()).isEqualTo(512);
+        assertThat(info.crossInterval()).isEqualTo(1);
+        assertThat(info.hasFt()).isTrue();
+        assertThat(info.hasAe()).isTrue();
+        assertThat(info.threads()).isEqualTo(1);
+        assertThat(info.fingerprint()).isNotZero();
+        assertThat(digester.metadata().text("general.architecture")).isEqualTo("icformer");
+        assertThat(digester.scratchBytes()).isNotNegative();
+    }
+
+    /** Spans of the reference: 33 in chunks of 32 are 17 + 16, 65 are 22 + 22 + 21, 100 are 4 × 25. */
+    @ParameterizedTest
+    @CsvSource({
+        "32, 32, 32", "33, 32, 17 16", "64, 32, 32 32", "65, 32, 22 22 21", "100, 32, 25 25 25 25", "3, 0, 3", "600, -1, 300 300"
+    })
+    void chunksAreEven(int length, int maxChunk, String lengths) {
+        Digest digest = digester.digest(tokens(length), DigestOptions.defaults().withMaxChunk(maxChunk));
+
+        assertThat(digest.chunks().stream().map(Digest.Chunk::length).map(String::valueOf).toList())
+                .containsExactly(lengths.split(" "));
+        assertThat(digest.chunks().getFirst().first()).isZero();
+        assertThat(digest.chunks().getLast().end()).isEqualTo(length);
+        assertThat(digest.rowCount()).isEqualTo(16L * digest.chunks().size());
+        assertThat(Digester.chunkLength(length, maxChunk < 0 ? 512 : maxChunk))
+                .isEqualTo(digest.chunks().getFirst().length());
+    }
+
+    @Test
+    void chunksDoNotSeeOneAnother() {
+        int[] tokens = tokens(65);
+        Digest whole = digester.digest(tokens, DigestOptions.defaults().withMaxChunk(32));
+        Digest second = digester.digest(IntStream.of(tokens).skip(22).limit(22).toArray());
+
+        assertThat(whole.rows(16, 16).mismatch(second.rows())).isEqualTo(-1);
+    }
+
+    @Test
+    void batchesChangeNothing() {
+        DigestOptions options = DigestOptions.defaults().withMaxChunk(16);
+        Digest single = digester.digest(tokens(100), options);
+        Digest batched = digester.digest(tokens(100), options.withBatch(3));
+
+        assertThat(TestData.relativeL2(batched.rows(), single.rows())).isLessThan(1e-5);
+    }
+
+    @Test
+    void givenEmbeddingsDoAsTheirTokens() {
+        int[] tokens = tokens(40);
+        DigestOptions options = DigestOptions.defaults().withMaxChunk(16);
+        try (Arena arena = Arena.ofConfined()) {
+            Digest ofTokens = digester.digest(tokens, options);
+            Digest ofRows = digester.digestEmbeddings(model.embed(tokens, arena), 40, options);
+
+            assertThat(TestData.relativeL2(ofRows.rows(), ofTokens.rows())).isLessThan(1e-6);
+            assertThat(ofRows.chunks()).isEqualTo(ofTokens.chunks());
+            assertThat(ofRows.origin().contextSha256()).isEmpty();
+        }
+    }
+
+    @Test
+    void originNamesModelFormerAndContext() throws NoSuchAlgorithmException {
+        Digest.Origin origin = digester.digest(new int[] {5, 6}).origin();
+        byte[] ids = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putInt(5).putInt(6).array();
+
+        assertThat(origin.modelName()).isEqualTo(model.info().name());
+        assertThat(origin.modelFingerprint()).isEqualTo(model.info().fingerprint());
+        assertThat(origin.formerName()).isEqualTo(digester.info().name());
+        assertThat(origin.formerFingerprint()).isEqualTo(digester.info().fingerprint());
+        assertThat(origin.contextSha256())
+                .isEqualTo(HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(ids)));
+    }
+
+    @Test
+    void emptyContextIsDigestedOnlyWhenAskedFor() {
+        assertThatThrownBy(() -> digester.digest(new int[0]))
+                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+                .hasMessageContaining("the context is empty");
+
+        Digest digest = digester.digest(new int[0], DigestOptions.defaults().withMaxChunk(DigestOptions.ONE_CHUNK));
+        assertThat(digest.rowCount()).isEqualTo(16);
+        assertThat(digest.chunks()).containsExactly(new Digest.Chunk(0, 0));
+    }
+
+    @Test
+    void rowsLieInTheGivenArena() {
+        try (Arena arena = Arena.ofConfined()) {
+            Digest digest = digester.digest(tokens(4), DigestOptions.defaults().withArena(arena));
+
+            assertThat(digest.rows().scope()).isEqualTo(arena.scope());
+            assertThat(digest.rows().address() % 64).isZero();
+        }
+    }
+
+    @Test
+    void progressIsToldAfterEveryBatch() {
+        List<String> told = new ArrayList<>();
+        digester.digest(tokens(100), DigestOptions.defaults().withMaxChunk(20).withBatch(2).withProgress((done, total) -> {
+            told.add(done + "/" + total);
+            return true;
+        }));
+
+        assertThat(told).containsExactly("2/5", "4/5", "5/5");
+    }
+
+    @Test
+    void listenerMayCancel() {
+        DigestOptions options = DigestOptions.defaults().withMaxChunk(20).withProgress((done, _) -> done < 2);
+
+        assertThatThrownBy(() -> digester.digest(tokens(100), options))
+                .isInstanceOf(CancellationException.class)
+                .hasMessage("cancelled after 2 of 5 chunks");
+        assertThat(digester.digest(tokens(3)).rowCount()).isEqualTo(16);
+    }
+
+    @Test
+    void listenerMayNotCallTheDigesterButReadItsFile() {
+        List<String> seen = new ArrayList<>();
+        digester.digest(tokens(3), DigestOptions.defaults().withProgress((_, _) -> {
+            assertThatThrownBy(() -> digester.digest(tokens(3)))
+                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
+            assertThatThrownBy(digester::close)
+                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
+            seen.add(digester.metadata().text("general.architecture"));
+            return true;
+        }));
+
+        assertThat(seen).containsExactly("icformer");
+    }
+
+    @Test
+    void tokensOutsideOfTheVocabularyAreRefused() {
+        assertThatThrownBy(() -> digester.digest(new int[] {1, 512}))
+                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+                .hasMessageContaining("512");
+    }
+
+    @Test
+    void withoutAModelOnlyEmbeddingsCanBeDigested() throws IOException {
+        try (Digester alone = Digester.open(TestData.former(), TestData.ONE_THREAD);
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment rows = model.embed(tokens(10), arena);
+            Digest digest = alone.digestEmbeddings(rows, 10);
+
+            assertThat(TestData.relativeL2(digest.rows(), digester.digest(tokens(10)).rows())).isLessThan(1e-6);
+            assertThat(digest.origin().modelFingerprint()).isZero();
+            assertThatThrownBy(() -> alone.digest(tokens(10)))
+                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
+        }
+    }
+
+    @Test
+    void embeddingsAreChecked() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment rows = model.embed(tokens(10), arena);
+
+            assertThatThrownBy(() -> digester.digestEmbeddings(rows, 11)).hasMessageContaining("are needed");
+            assertThatThrownBy(() -> digester.digestEmbeddings(rows, -1)).hasMessageContaining("must be 0 or more");
+            assertThatThrownBy(() -> digester.digestEmbeddings(MemorySegment.ofArray(new float[640]), 10))
+                    .hasMessageContaining("Java heap");
+            assertThatThrownBy(() -> digester.digestEmbeddings(rows, Long.MAX_VALUE / 2))
+                    .isInstanceOfAny(ArithmeticException.class, IcfException.class);
+        }
+    }
+
+    @Test
+    void markersAreLearnedRows() {
+        try (Arena arena = Arena.ofConfined()) {
+            float[] ft = digester.marker(Marker.FT, arena).toArray(ValueLayout.JAVA_FLOAT);
+            float[] ae = digester.marker(Marker.AE, arena).toArray(ValueLayout.JAVA_FLOAT);
+
+            assertThat(ft).hasSize(64).isNotEqualTo(ae);
+        }
+    }
+
+    @Test
+    void formerOfAnotherModelIsRefused() throws IOException {
+        Path narrow = TestData.fixture("former-bias.gguf");
+
+        assertThatThrownBy(() -> model.openDigester(narrow))
+                .isInstanceOfSatisfying(ModelFileException.class, e -> assertThat(e.status()).isEqualTo(Status.MISMATCH))
+                .hasMessageContaining("width");
+    }
+
+    static int[] tokens(int length) {
+        return IntStream.range(0, length).map(i -> 3 + i * 37 % 509).toArray();
+    }
+}

@@ -1,0 +1,80 @@
+package icformer;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/** Small models with random weights, and how results are compared. */
+final class TestData {
+    /** Architecture llama: 3 layers of width 64, a SentencePiece vocabulary of 512. F32. */
+    static final Path LLM = resource("golden/e2e-llama/lm-f32.gguf");
+
+    /** For models this small a second thread only costs. */
+    static final DigesterOptions ONE_THREAD = DigesterOptions.defaults().withThreads(1);
+
+    private TestData() {}
+
+    /** A file below the test resources of this package. */
+    static Path resource(String name) {
+        try {
+            return Path.of(Objects.requireNonNull(TestData.class.getResource(name), name).toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** A file of models/fixtures. */
+    static Path fixture(String name) {
+        return Path.of(System.getProperty("icformer.root"), "models", "fixtures", name);
+    }
+
+    /** The former of {@link #LLM}, F32: 3 layers, 16 digest rows for a chunk of 512. */
+    static Path former() {
+        return Converted.FORMER;
+    }
+
+    /** A checkpoint as a GGUF file that is deleted at the end; {@code type} null keeps its types. */
+    static Path convert(Path checkpoint, @Nullable String type, @Nullable Path target) {
+        try {
+            Path file = Files.createTempFile("former-", ".gguf");
+            file.toFile().deleteOnExit();
+            FormerConverter.Options options = FormerConverter.Options.defaults().withTarget(target).withReplace(true);
+            FormerConverter.convert(
+                    checkpoint, file, type == null ? options : options.withType(TensorType.of(type)));
+            return file;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Converted by the first test that needs it. */
+    private static final class Converted {
+        static final Path FORMER = convert(resource("golden/e2e-llama/icformer"), null, LLM);
+    }
+
+    /** ‖actual − expected‖ / ‖expected‖ over all floats. */
+    static double relativeL2(MemorySegment actual, MemorySegment expected) {
+        return relativeL2(actual.toArray(ValueLayout.JAVA_FLOAT), expected.toArray(ValueLayout.JAVA_FLOAT));
+    }
+
+    /** ‖actual − expected‖ / ‖expected‖; NaN where the lengths differ. */
+    static double relativeL2(float[] actual, float[] expected) {
+        if (actual.length != expected.length) {
+            return Double.NaN;
+        }
+        double difference = 0;
+        double norm = 0;
+        for (int i = 0; i < actual.length; i++) {
+            double d = (double) actual[i] - expected[i];
+            difference += d * d;
+            norm += (double) expected[i] * expected[i];
+        }
+        return Math.sqrt(difference / norm);
+    }
+}

@@ -1,0 +1,30 @@
+package icformer.cli;
+
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+
+/** The LLM and the former that come with the project. */
+final class DemoPair {
+    /** The project's folder; the launcher sets it. */
+    static final String ROOT_PROPERTY = "icformer.root";
+
+    private DemoPair() {}
+
+    static Path model() throws NoSuchFileException {
+        return file("lm.gguf", "--model");
+    }
+
+    static Path former() throws NoSuchFileException {
+        return file("former.gguf", "--former");
+    }
+
+    private static Path file(String name, String option) throws NoSuchFileException {
+        String root = System.getProperty(ROOT_PROPERTY);
+        Path file = Path.of(root == null ? "" : root, "models", "demo", name);
+        if (!Files.exists(file)) {
+            throw new NoSuchFileException(file.toString(), null, "no such file; name one with " + option);
+        }
+        return file;
+    }
+}

@@ -1,0 +1,45 @@
+package icformer.cli;
+
+import icformer.Model;
+import icformer.internal.format.AtomicFile;
+import icformer.internal.format.ElementType;
+import icformer.internal.format.SafetensorsWriter;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Writes the word embeddings of tokens. */
+@Command(name = "embeddings", description = "Write the word embeddings of tokens: tensor embeddings [n, width] F32.")
+final class DumpEmbeddingsCommand extends IcfCommand {
+    @Option(names = "--tokens", paramLabel = "IDS", required = true, converter = TokenIds.class, description = TokenIds.DESCRIPTION)
+    private int[] tokens = {};
+
+    @Mixin
+    private DumpOutput output = new DumpOutput();
+
+    @Mixin
+    private ModelArguments modelArguments = new ModelArguments();
+
+    DumpEmbeddingsCommand(Streams streams) {
+        super(streams);
+    }
+
+    @Override
+    void run() throws IOException {
+        try (Model model = modelArguments.open();
+                Arena arena = Arena.ofConfined()) {
+            List<Long> shape = List.of((long) tokens.length, (long) model.info().width());
+            SafetensorsWriter.write(
+                    output.file(),
+                    AtomicFile.Existing.REPLACE,
+                    Map.of(),
+                    new SafetensorsWriter.Entry("embeddings", ElementType.F32, shape),
+                    model.embed(tokens, arena));
+            output.report(Map.of("embeddings", shape), streams());
+        }
+    }
+}

@@ -81,7 +81,9 @@ public:
 
     std::string file(const std::string & name) const { return path_ + "/" + name; }
 
+    // A new file, so that what maps the one that had this name keeps it.
     std::string write(const std::string & name, const std::string & bytes) const {
+        std::filesystem::remove(file(name));
         write_file(file(name), bytes);
         return file(name);
     }

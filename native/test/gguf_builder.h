@@ -237,4 +237,21 @@ inline GgufBuilder tiny_former(const TinySizes & s = {}) {
     return file;
 }
 
+// F32 data [n_in, n_out] as `type`. Only the first rows are used, again and again: some types take long to search for.
+inline std::string quantised(int32_t type, const std::string & floats, long long n_in, long long n_out) {
+    icf_type_info info;
+    info.struct_size = sizeof(info);
+    REQUIRE_OK(icf_type_describe(type, &info, &check_error));
+    const long long n_rows = std::min(n_out, 8LL);
+    std::string part(size_t(n_rows * n_in / info.block_length * info.block_bytes), '\0');
+    REQUIRE_OK(icf_quantize_rows(type, reinterpret_cast<const float *>(floats.data()), n_rows, n_in, part.data(),
+                                 (long long)part.size(), &check_error));
+    std::string bytes;
+    while (bytes.size() < size_t(n_out) * part.size() / size_t(n_rows)) {
+        bytes += part;
+    }
+    bytes.resize(size_t(n_out) * part.size() / size_t(n_rows));
+    return bytes;
+}
+
 } // namespace test

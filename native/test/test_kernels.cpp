@@ -1,0 +1,167 @@
+#include "kernels.h"
+#include "naive.h"
+
+#include <array>
+
+using namespace icf;
+using namespace test;
+
+// A matrix [n_in, n_out] of Q8_0 and what its elements are.
+struct Q8Matrix {
+    Q8Matrix(Random & random, int n_in, int n_out) : bytes(size_t(n_out) * n_in / 32 * 34), values(size_t(n_out) * n_in) {
+        const std::vector<float> rows = random.floats(values.size());
+        REQUIRE_OK(icf_quantize_rows(ICF_TYPE_Q8_0, rows.data(), n_out, n_in, bytes.data(), (long long)bytes.size(), &check_error));
+        REQUIRE_OK(icf_dequantize_rows(ICF_TYPE_Q8_0, bytes.data(), (long long)bytes.size(), n_out, n_in, values.data(), &check_error));
+        memset(&tensor, 0, sizeof(tensor));
+        tensor.type = GGML_TYPE_Q8_0;
+        tensor.ne[0] = n_in;
+        tensor.ne[1] = n_out;
+        tensor.ne[2] = tensor.ne[3] = 1;
+        tensor.nb[0] = 34;
+        tensor.nb[1] = size_t(n_in) / 32 * 34;
+        tensor.data = bytes.data();
+    }
+
+    std::vector<char> bytes;
+    std::vector<float> values;
+    ggml_tensor tensor;
+};
+
+static std::vector<float> multiply(const PackedMatrix & matrix, const std::vector<float> & rows, int n_rows) {
+    const PackedRows layout = {matrix.n_in(), n_rows};
+    AlignedPtr<char> packed = make_aligned<char>(layout.bytes());
+    pack_rows(layout, rows.data(), packed.get(), 0, layout.n_groups());
+    std::vector<float> y(size_t(n_rows) * matrix.n_out());
+    matrix.multiply(layout, packed.get(), y.data(), 0, matrix.n_tiles());
+    return y;
+}
+
+// Rows are rounded to 8 bits, which is the only difference.
+static void products() {
+    for (const auto & [n_in, n_out, n_rows] : {std::array<int, 3>{32, 1, 1}, {64, 16, 16}, {96, 17, 5}, {256, 33, 31}, {32, 100, 47}}) {
+        Random random(1);
+        Q8Matrix weights(random, n_in, n_out);
+        REQUIRE(PackedMatrix::can_pack(&weights.tensor));
+        PackedMatrix matrix(&weights.tensor);
+        matrix.pack(&weights.tensor, 0, 1);
+        matrix.pack(&weights.tensor, 1, matrix.n_tiles());
+        const std::vector<float> rows = random.floats(size_t(n_rows) * n_in, 3);
+        const std::vector<float> y = multiply(matrix, rows, n_rows);
+        Rows expected;
+        for (const Row & row : to_rows(rows, n_in)) {
+            expected.push_back(naive_linear(to_rows(weights.values, n_in), {}, row));
+        }
+        CHECK_AT_MOST(0.02, relative_l2(y, to_floats(expected)));
+
+        // Rows of whole numbers up to 127 are not rounded at all.
+        std::vector<float> whole(rows.size());
+        for (size_t i = 0; i < whole.size(); i++) {
+            whole[i] = i % 32 == 0 ? 127.0f : float(random.below(255) - 127);
+        }
+        expected.clear();
+        for (const Row & row : to_rows(whole, n_in)) {
+            expected.push_back(naive_linear(to_rows(weights.values, n_in), {}, row));
+        }
+        CHECK_AT_MOST(1e-6, relative_l2(multiply(matrix, whole, n_rows), to_floats(expected)));
+    }
+}
+
+static void products_of_strange_rows() {
+    Random random(2);
+    Q8Matrix weights(random, 64, 20);
+    PackedMatrix matrix(&weights.tensor);
+    matrix.pack(&weights.tensor, 0, matrix.n_tiles());
+    CHECK(same_bits(multiply(matrix, std::vector<float>(128, 0.0f), 2), std::vector<float>(40, 0.0f)));
+    for (float value : {INFINITY, -INFINITY, std::nanf(""), 3e38f, 1e-45f}) {
+        std::vector<float> rows = random.floats(3 * 64);
+        const std::vector<float> clean = multiply(matrix, rows, 3);
+        rows[64 + 5] = value;
+        const std::vector<float> y = multiply(matrix, rows, 3);
+        CHECK(same_bits({y.begin(), y.begin() + 20}, {clean.begin(), clean.begin() + 20})); // other rows are not touched
+        CHECK(same_bits({y.begin() + 40, y.end()}, {clean.begin() + 40, clean.end()}));
+    }
+}
+
+static void what_can_be_packed() {
+    Random random(3);
+    Q8Matrix weights(random, 32, 2);
+    weights.tensor.type = GGML_TYPE_Q4_0;
+    CHECK(!PackedMatrix::can_pack(&weights.tensor));
+    weights.tensor.type = GGML_TYPE_F32;
+    CHECK(!PackedMatrix::can_pack(&weights.tensor));
+}
+
+// Attention over memories filled position by position, from F32 and from F16.
+static void attentions() {
+    struct Case {
+        int hd, n_head_kv, group, n_digest, n;
+    };
+    for (const Case & c : {Case{2, 1, 1, 1, 0}, Case{8, 2, 2, 5, 11}, Case{16, 1, 4, 9, 16}, Case{40, 3, 1, 17, 30}, Case{128, 2, 1, 8, 100}}) {
+        for (bool is_f16 : {false, true}) {
+            Random random(4);
+            const int n_keys = c.n_digest + c.n;
+            const int width = c.hd * c.n_head_kv;
+            std::vector<float> keys = random.floats(size_t(n_keys) * width);
+            std::vector<float> values = random.floats(size_t(n_keys) * width);
+            std::vector<ggml_fp16_t> half_keys(keys.size()), half_values(values.size());
+            ggml_fp32_to_fp16_row(keys.data(), half_keys.data(), int64_t(keys.size()));
+            ggml_fp32_to_fp16_row(values.data(), half_values.data(), int64_t(values.size()));
+            if (is_f16) {
+                ggml_fp16_to_fp32_row(half_keys.data(), keys.data(), int64_t(keys.size()));
+                ggml_fp16_to_fp32_row(half_values.data(), values.data(), int64_t(values.size()));
+            }
+            AttentionMemory memory(c.hd, c.n_head_kv, n_keys);
+            Rows k, v = to_rows(values, width);
+            for (int position = 0; position < n_keys; position++) {
+                std::vector<float> cosines, sines;
+                for (int i = 0; i < c.hd / 2; i++) {
+                    const double angle = position * std::pow(10000.0, -2.0 * i / c.hd);
+                    cosines.push_back(float(std::cos(angle)));
+                    sines.push_back(float(std::sin(angle)));
+                }
+                const size_t at = size_t(position) * width;
+                place_key(memory, position, is_f16 ? (const void *)(half_keys.data() + at) : keys.data() + at, is_f16,
+                          cosines.data(), sines.data());
+                place_value(memory, position, is_f16 ? (const void *)(half_values.data() + at) : values.data() + at, is_f16);
+                k.push_back(naive_rope(to_rows(keys, width)[size_t(position)], c.hd, position, {}));
+            }
+            const int n_head = c.n_head_kv * c.group;
+            const std::vector<float> q = random.floats(size_t(c.n_digest) * n_head * c.hd, 2);
+            std::vector<float> out(q.size());
+            std::vector<float> scratch(attend_scratch(n_keys));
+            for (int head = 0; head < n_head; head++) {
+                const AttendTask task = {&memory, head / c.group, c.n_digest, c.n, q.data() + head * c.hd, out.data() + head * c.hd,
+                                         size_t(n_head) * c.hd};
+                attend(task, 0, c.n_digest, scratch.data());
+            }
+            Rows expected;
+            for (int i = 0; i < c.n_digest; i++) {
+                std::vector<bool> visible(size_t(n_keys), true);
+                std::fill(visible.begin() + i + 1, visible.begin() + c.n_digest, false);
+                expected.push_back(naive_attention(to_rows(q, n_head * c.hd)[size_t(i)], k, v, visible, c.hd));
+            }
+            CHECK_AT_MOST(1e-5, relative_l2(out, to_floats(expected)));
+        }
+    }
+}
+
+static void aligned_memory() {
+    for (size_t count : {size_t(0), size_t(1), size_t(100)}) {
+        const AlignedPtr<float> memory = make_aligned<float>(count);
+        CHECK(reinterpret_cast<uintptr_t>(memory.get()) % 64 == 0);
+        CHECK(std::all_of(memory.get(), memory.get() + count, [](float x) { return x == 0; }));
+    }
+}
+
+int main() {
+    RUN(aligned_memory);
+    if (!kernels_supported()) {
+        printf("this CPU does not have what the kernels need\n");
+        return check_result();
+    }
+    RUN(products);
+    RUN(products_of_strange_rows);
+    RUN(what_can_be_packed);
+    RUN(attentions);
+    return check_result();
+}

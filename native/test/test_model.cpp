@@ -1,0 +1,143 @@
+#include "gguf_builder.h"
+#include "model.h"
+
+using namespace icf;
+using namespace test;
+
+static const TempFolder folder;
+
+static void description() {
+    GgufBuilder file = tiny_decoder();
+    file.set_text("general.name", "Tiny");
+    const ModelPtr model = open_model(folder.write("tiny.gguf", file.build()));
+    const icf_model_info info = describe(model.get());
+    CHECK_TEXT("llama", info.architecture);
+    CHECK_TEXT("Tiny", info.name);
+    CHECK_TEXT("f32", info.type);
+    CHECK(info.n_vocab == 16 && info.n_embd == 8 && info.n_layer == 1 && info.n_head == 2 && info.n_head_kv == 1);
+    CHECK(info.n_ff == 8 && info.n_ctx_train == 64 && info.device == 0);
+    const long long n_params = 16 * 8 + 3 * 8 + 2 * 64 + 2 * 32 + 3 * 64;
+    CHECK_EQUAL(n_params, info.n_params);
+    CHECK_EQUAL(n_params * 4, info.weight_bytes);
+    const icf_gguf * metadata = icf_model_gguf(model.get());
+    CHECK(icf_gguf_find_key(metadata, "general.name") >= 0);
+}
+
+// A long name is cut, and never within a character.
+static void long_names() {
+    std::string name;
+    while (name.size() < 300) {
+        name += "é";
+    }
+    for (const char * prefix : {"", "x"}) {
+        const ModelPtr model = open_model(folder.write("name.gguf", tiny_decoder().set_text("general.name", prefix + name).build()));
+        const std::string cut = describe(model.get()).name;
+        CHECK(cut.size() <= 127 && cut.size() >= 126);
+        CHECK_EQUAL(0, (cut.size() - strlen(prefix)) % 2);
+        CHECK((prefix + name).compare(0, cut.size(), cut) == 0);
+    }
+}
+
+static long long fingerprint(const GgufBuilder & file) {
+    return describe(open_model(folder.write("print.gguf", file.build())).get()).fingerprint;
+}
+
+static void fingerprints() {
+    const GgufBuilder base = tiny_decoder();
+    CHECK_EQUAL(fingerprint(base), fingerprint(base));
+    GgufBuilder half = base; // another type of a matrix: the same model
+    for (GgufBuilder::Tensor & tensor : half.tensors) {
+        if (tensor.shape.size() == 2) {
+            std::vector<ggml_fp16_t> values(tensor.data.size() / 4);
+            ggml_fp32_to_fp16_row(reinterpret_cast<const float *>(tensor.data.data()), values.data(), int64_t(values.size()));
+            tensor.data.assign(reinterpret_cast<const char *>(values.data()), values.size() * 2);
+            tensor.type = ICF_TYPE_F16;
+        }
+    }
+    CHECK_EQUAL(fingerprint(base), fingerprint(half));
+    GgufBuilder norm = base;
+    norm.tensor("output_norm.weight").data.replace(0, 4, bytes_of(0.25f));
+    CHECK(fingerprint(base) != fingerprint(norm));
+    GgufBuilder vocabulary = base;
+    vocabulary.set_texts("tokenizer.ggml.tokens", tiny_vocabulary(15)).set_u32("llama.vocab_size", 16);
+    CHECK(fingerprint(base) != fingerprint(vocabulary));
+}
+
+static void embeddings() {
+    GgufBuilder file = tiny_decoder();
+    std::vector<float> table(16 * 8);
+    memcpy(table.data(), file.tensor("token_embd.weight").data.data(), table.size() * 4);
+    const int32_t tokens[] = {3, 0, 15, 3};
+    for (int use_mmap : {0, 1}) {
+        const ModelPtr model = open_model(folder.write("embed.gguf", file.build()), use_mmap);
+        std::vector<float> rows(4 * 8);
+        CHECK_OK(icf_model_embed_tokens(model.get(), tokens, 4, rows.data(), 32, &check_error));
+        for (size_t i = 0; i < 4; i++) {
+            CHECK(memcmp(rows.data() + i * 8, table.data() + tokens[i] * 8, 32) == 0);
+        }
+    }
+}
+
+// Every type that ggml can widen can hold the weights, and gives what its widened values give.
+static void every_type_of_weights() {
+    TinySizes sizes;
+    sizes.n_embd = 256;
+    sizes.n_ff = 256;
+    sizes.n_head = 4;
+    sizes.n_head_kv = 2;
+    const GgufBuilder base = tiny_decoder(sizes);
+    const std::vector<int32_t> tokens = Random(5).tokens(6, sizes.n_vocab);
+    int tried = 0;
+    for (int32_t type = 0; type < GGML_TYPE_COUNT; type++) {
+        icf_type_info info;
+        info.struct_size = sizeof(info);
+        if (icf_type_describe(type, &info, nullptr) != ICF_OK || !info.can_quantize) {
+            continue;
+        }
+        GgufBuilder packed = base, widened = base;
+        for (size_t i = 0; i < base.tensors.size(); i++) {
+            const GgufBuilder::Tensor & tensor = base.tensors[i];
+            if (tensor.shape.size() != 2) {
+                continue;
+            }
+            const long long n_in = (long long)tensor.shape[0], n_out = (long long)tensor.shape[1];
+            const std::string bytes = quantised(type, tensor.data, n_in, n_out);
+            REQUIRE_OK(icf_dequantize_rows(type, bytes.data(), (long long)bytes.size(), n_out, n_in,
+                                           reinterpret_cast<float *>(widened.tensors[i].data.data()), &check_error));
+            packed.tensors[i].type = uint32_t(type);
+            packed.tensors[i].data = bytes;
+        }
+        const ModelPtr exact = open_model(folder.write("widened.gguf", widened.build()));
+        const std::vector<float> expected = append_all(open_session(exact.get()).get(), sizes.n_vocab, tokens);
+        for (int use_mmap : {0, 1}) {
+            const ModelPtr model = open_model(folder.write("packed.gguf", packed.build()), use_mmap);
+            CHECK_TEXT(info.name, describe(model.get()).type);
+            const std::vector<float> logits = append_all(open_session(model.get()).get(), sizes.n_vocab, tokens);
+            // Rows are rounded too, to F16, BF16 or 8 bits (ternary types: to 8 bits per 256).
+            CHECK_SAYING(relative_l2(logits, expected) <= (type == ICF_TYPE_F32 ? 1e-6 : 0.06), "%s: %.4f", info.name,
+                         relative_l2(logits, expected));
+        }
+        tried++;
+    }
+    CHECK(tried >= 20);
+}
+
+static void fields_are_cut() {
+    char field[8];
+    copy_field(field, sizeof(field), "abc");
+    CHECK_TEXT("abc", field);
+    copy_field(field, sizeof(field), "abcdefghij");
+    CHECK_TEXT("abcdefg", field);
+    copy_field(field, sizeof(field), "abcdefé");
+    CHECK_TEXT("abcdef", field);
+}
+
+int main() {
+    RUN(description);
+    RUN(long_names);
+    RUN(fingerprints);
+    RUN(embeddings);
+    RUN(every_type_of_weights);
+    RUN(fields_are_cut);
+    return check_result();
+}

@@ -62,11 +62,42 @@ public final class Digester implements AutoCloseable {
         return metadata;
     }
 
-    /** Scratch memory held now, in bytes. */
+    /** Memory held now for packed weights, constants and graphs, in bytes. */
     public long scratchBytes() {
         handle.enter();
         try {
             return handle.scratchBytes();
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /** Tokens that the token table holds now: see {@link DigesterOptions#maxTableBytes}. */
+    public long tableTokens() {
+        handle.enter();
+        try {
+            return handle.tableTokens();
+        } finally {
+            handle.exit();
+        }
+    }
+
+    /**
+     * Fills the token table for tokens, so that digesting them later costs no more than a look-up: the whole vocabulary
+     * ahead of time, or a context as it arrives. Without a table only the tokens are checked.
+     *
+     * @throws IcfException of status STATE if the digester was opened without a model, ARGUMENT if a token is not of the
+     *     vocabulary
+     */
+    public void prepare(int... tokens) {
+        handle.enter();
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment ids = scratch.allocateFrom(ValueLayout.JAVA_INT, tokens);
+            // as for chunks: no native call takes longer than a chunk
+            int length = info.chunkLength();
+            for (int first = 0; first < tokens.length; first += length) {
+                handle.prepare(ids.asSlice((long) first * Integer.BYTES), Math.min(length, tokens.length - first));
+            }
         } finally {
             handle.exit();
         }

@@ -17,8 +17,10 @@ package icformer;
  * @param hasAe whether it has the marker {@link Marker#AE}
  * @param threads number of threads that compute
  * @param device index of the {@link Device} that computes
+ * @param method how a digest is computed
  * @param parameters number of weights
  * @param weightBytes memory of the weights, in bytes
+ * @param tableBytes size of the token table when full, in bytes; 0 where there is none
  * @param fingerprint FNV-1a hash of sizes, digest embeddings and norms: the same for every quantisation
  * @param targetVocabularyHash {@link ModelInfo#vocabularyHash} of the LLM it was made for; 0 where its file does not say
  */
@@ -37,7 +39,9 @@ public record DigesterInfo(
         boolean hasAe,
         int threads,
         int device,
+        DigesterOptions.Method method,
         long parameters,
         long weightBytes,
+        long tableBytes,
         long fingerprint,
         long targetVocabularyHash) {}

@@ -98,6 +98,40 @@ class DigesterTest {
     }
 
     @Test
+    void methodsAgree() throws IOException {
+        DigesterOptions options = TestData.ONE_THREAD;
+        try (Digester plain =
+                        model.openDigester(TestData.former(), options.withMethod(DigesterOptions.Method.PLAIN));
+                Digester tableless =
+                        model.openDigester(TestData.former(), options.withMaxTableBytes(DigesterOptions.NO_TABLE))) {
+            Digest expected = plain.digest(tokens(40));
+
+            assertThat(plain.info().method()).isEqualTo(DigesterOptions.Method.PLAIN);
+            assertThat(digester.info().method()).isEqualTo(DigesterOptions.Method.FAST);
+            assertThat(tableless.info().tableBytes()).isZero();
+            assertThat(TestData.relativeL2(digester.digest(tokens(40)).rows(), expected.rows())).isLessThan(2e-5);
+            assertThat(TestData.relativeL2(tableless.digest(tokens(40)).rows(), expected.rows())).isLessThan(2e-5);
+        }
+    }
+
+    @Test
+    void tableIsFilledAsTokensAppear() throws IOException {
+        try (Digester fresh = model.openDigester(TestData.former(), TestData.ONE_THREAD)) {
+            assertThat(fresh.info().tableBytes()).isPositive();
+            assertThat(fresh.tableTokens()).isZero();
+            fresh.digest(new int[] {5, 6, 5});
+            assertThat(fresh.tableTokens()).isEqualTo(2);
+            fresh.prepare(6, 7);
+            assertThat(fresh.tableTokens()).isEqualTo(3);
+            fresh.prepare(IntStream.range(0, 512).toArray());
+            assertThat(fresh.tableTokens()).isEqualTo(512);
+            assertThat(fresh.digest(tokens(40)).rows().mismatch(digester.digest(tokens(40)).rows())).isEqualTo(-1);
+            assertThatThrownBy(() -> fresh.prepare(512))
+                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
+        }
+    }
+
+    @Test
     void givenEmbeddingsDoAsTheirTokens() {
         int[] tokens = tokens(40);
         DigestOptions options = DigestOptions.defaults().withMaxChunk(16);

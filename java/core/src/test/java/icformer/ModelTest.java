@@ -58,7 +58,7 @@ class ModelTest {
     @Test
     void embeddingsAreRowsOfTheTable() throws IOException {
         try (Model model = Model.open(TestData.LLM);
-                Model copied = Model.open(TestData.LLM, ModelOptions.defaults().withUseMmap(false));
+                Model copied = Model.open(TestData.LLM, ModelOptions.defaults().withUseMmap(false).withUseRepack(false));
                 Arena arena = Arena.ofConfined()) {
             byte[] file = Files.readAllBytes(TestData.LLM);
             try (GgufFile gguf = GgufFile.open(TestData.LLM)) {

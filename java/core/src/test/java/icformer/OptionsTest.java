@@ -42,6 +42,7 @@ class OptionsTest {
                 () -> ModelOptions.defaults().withDevice(-2),
                 () -> DigesterOptions.defaults().withThreads(-1),
                 () -> DigesterOptions.defaults().withDevice(-2),
+                () -> DigesterOptions.defaults().withMaxTableBytes(-2),
                 () -> SessionOptions.defaults().withThreads(-1),
                 () -> SessionOptions.defaults().withContextLength(-1),
                 () -> SessionOptions.defaults().withBatchLength(-1),

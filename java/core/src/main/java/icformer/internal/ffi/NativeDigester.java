@@ -29,6 +29,13 @@ public final class NativeDigester extends NativeHandle {
             icf_digester_options.n_threads(struct, options.threads());
             icf_digester_options.device(struct, options.device());
             icf_digester_options.use_mmap(struct, options.useMmap() ? 1 : 0);
+            icf_digester_options.method(
+                    struct,
+                    switch (options.method()) {
+                        case FAST -> IcfNative.ICF_METHOD_FAST();
+                        case PLAIN -> IcfNative.ICF_METHOD_PLAIN();
+                    });
+            icf_digester_options.max_table_bytes(struct, options.maxTableBytes());
             MemorySegment out = scratch.allocate(IcfNative.C_POINTER);
             error.check(IcfNative.icf_digester_open(
                     scratch.allocateFrom(path.toString()),
@@ -59,17 +66,28 @@ public final class NativeDigester extends NativeHandle {
                     icf_digester_info.has_marker_ae(info) != 0,
                     icf_digester_info.n_threads(info),
                     icf_digester_info.device(info),
+                    icf_digester_info.method(info) == IcfNative.ICF_METHOD_PLAIN()
+                            ? DigesterOptions.Method.PLAIN
+                            : DigesterOptions.Method.FAST,
                     icf_digester_info.n_params(info),
                     icf_digester_info.weight_bytes(info),
+                    icf_digester_info.table_bytes(info),
                     icf_digester_info.fingerprint(info),
                     icf_digester_info.target_vocab_hash(info));
         }
     }
 
-    /** Scratch memory held now, in bytes. */
+    /** Memory held now for packed weights, constants and graphs, in bytes. */
     public long scratchBytes() {
         try (Arena scratch = Arena.ofConfined()) {
             return icf_digester_info.scratch_bytes(describe(scratch));
+        }
+    }
+
+    /** Tokens that the token table holds now. */
+    public long tableTokens() {
+        try (Arena scratch = Arena.ofConfined()) {
+            return icf_digester_info.table_tokens(describe(scratch));
         }
     }
 
@@ -85,6 +103,11 @@ public final class NativeDigester extends NativeHandle {
     public GgufReader gguf() {
         MemorySegment file = IcfNative.icf_digester_gguf(pointer());
         return new GgufReader(this, file.reinterpret(0, arena(), null));
+    }
+
+    /** Fills the token table for {@code count} tokens. */
+    public void prepare(MemorySegment tokens, long count) {
+        error.check(IcfNative.icf_digester_prepare(pointer(), tokens, count, error.segment()));
     }
 
     /**

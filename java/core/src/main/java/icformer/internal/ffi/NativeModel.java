@@ -25,6 +25,7 @@ public final class NativeModel extends NativeHandle {
             IcfNative.icf_model_options_init(struct);
             icf_model_options.device(struct, options.device());
             icf_model_options.use_mmap(struct, options.useMmap() ? 1 : 0);
+            icf_model_options.use_repack(struct, options.useRepack() ? 1 : 0);
             MemorySegment out = scratch.allocate(IcfNative.C_POINTER);
             error.check(
                     IcfNative.icf_model_open(scratch.allocateFrom(path.toString()), struct, out, error.segment()));

@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.internal.tokenizer;
+
+import org.jspecify.annotations.NullMarked;

@@ -9,8 +9,8 @@ namespace {
 class DecodeBuilder {
 public:
     DecodeBuilder(ggml_context * ctx, ggml_cgraph * graph, const DecoderParams & params, const DecoderWeights & weights,
-                  const KvCache & cache, const DecodeShape & shape)
-        : ctx_(ctx), graph_(graph), p_(params), w_(weights), cache_(cache), shape_(shape) {}
+                  ProductGraph & products, const KvCache & cache, const DecodeShape & shape)
+        : ctx_(ctx), graph_(graph), p_(params), w_(weights), products_(products), cache_(cache), shape_(shape) {}
 
     DecodeGraph build() {
         g_.rows = input(ctx_, "rows", GGML_TYPE_F32, p_.n_embd, shape_.n_rows);
@@ -40,14 +40,14 @@ private:
             return nullptr;
         }
         x = ggml_add(ctx_, last_rows(ctx_, x, n_out), self_attention(i, last_rows(ctx_, normed, n_out), n_out));
-        return ggml_add(ctx_, x, swiglu(ctx_, l.gate, l.up, l.down, rms_norm(ctx_, x, l.ffn_norm, p_.norm_eps)));
+        return ggml_add(ctx_, x, products_.swiglu(ctx_, l.gate, l.up, l.down, rms_norm(ctx_, x, l.ffn_norm, p_.norm_eps)));
     }
 
     // Keys and values of the batch into the cache.
     void store(int i, ggml_tensor * normed) {
         const DecoderLayer & l = w_.layers[i];
-        ggml_tensor * k = heads(linear(ctx_, l.wk, l.bk, normed), l.k_norm, g_.positions);
-        ggml_tensor * v = linear(ctx_, l.wv, l.bv, normed);
+        ggml_tensor * k = heads(products_.linear(ctx_, l.wk, l.bk, normed), l.k_norm, g_.positions);
+        ggml_tensor * v = products_.linear(ctx_, l.wv, l.bv, normed);
         k = ggml_reshape_2d(ctx_, k, p_.n_embd_kv(), shape_.n_rows);
         ggml_build_forward_expand(graph_, cache_.store_keys(ctx_, i, k, g_.slots));
         ggml_build_forward_expand(graph_, cache_.store_values(ctx_, i, v, g_.slots));
@@ -56,10 +56,10 @@ private:
     // normed [n_embd, n_out] → [n_embd, n_out]
     ggml_tensor * self_attention(int i, ggml_tensor * normed, int n_out) {
         const DecoderLayer & l = w_.layers[i];
-        ggml_tensor * q = heads(linear(ctx_, l.wq, l.bq, normed), l.q_norm, last_elements(g_.positions, n_out));
+        ggml_tensor * q = heads(products_.linear(ctx_, l.wq, l.bq, normed), l.q_norm, last_elements(g_.positions, n_out));
         ggml_tensor * attended = attention(ctx_, heads_last(ctx_, q), cache_.keys(ctx_, i, shape_.n_kv),
                                            cache_.values(ctx_, i, shape_.n_kv), last_rows(ctx_, g_.mask, n_out));
-        return linear(ctx_, l.wo, l.bo, attended);
+        return products_.linear(ctx_, l.wo, l.bo, attended);
     }
 
     // x [n_embd_head * n_head, n] → [n_embd_head, n_head, n], normed where the architecture does so, and rotated
@@ -80,7 +80,7 @@ private:
         ggml_set_output(g_.hidden);
         ggml_build_forward_expand(graph_, g_.hidden);
         if (shape_.outputs & ICF_OUTPUT_LOGITS) {
-            g_.logits = ggml_mul_mat(ctx_, w_.output, g_.hidden);
+            g_.logits = products_.linear(ctx_, w_.output, nullptr, g_.hidden);
             ggml_set_output(g_.logits);
             ggml_build_forward_expand(graph_, g_.logits);
         }
@@ -90,6 +90,7 @@ private:
     ggml_cgraph * graph_;
     const DecoderParams & p_;
     const DecoderWeights & w_;
+    ProductGraph & products_;
     const KvCache & cache_;
     const DecodeShape shape_;
     DecodeGraph g_;
@@ -102,8 +103,10 @@ size_t decode_graph_nodes(const DecoderParams & params) {
 }
 
 DecodeGraph build_decode_graph(ggml_context * ctx, ggml_cgraph * graph, const DecoderParams & params,
-                               const DecoderWeights & weights, const KvCache & cache, const DecodeShape & shape) {
-    return DecodeBuilder(ctx, graph, params, weights, cache, shape).build();
+                               const DecoderWeights & weights, ProductGraph & products, const KvCache & cache,
+                               const DecodeShape & shape) {
+    products.reset();
+    return DecodeBuilder(ctx, graph, params, weights, products, cache, shape).build();
 }
 
 } // namespace icf

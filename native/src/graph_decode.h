@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kv_cache.h"
+#include "products.h"
 #include "weights.h"
 
 namespace icf {
@@ -30,8 +31,9 @@ struct DecodeGraph {
 // Upper bound of the tensors and operations in a graph.
 size_t decode_graph_nodes(const DecoderParams & params);
 
-// Builds into `graph`; the caller allocates it, fills the inputs and computes.
+// Builds into `graph`; the caller allocates it, fills the inputs and computes. `products` must live as long.
 DecodeGraph build_decode_graph(ggml_context * ctx, ggml_cgraph * graph, const DecoderParams & params,
-                               const DecoderWeights & weights, const KvCache & cache, const DecodeShape & shape);
+                               const DecoderWeights & weights, ProductGraph & products, const KvCache & cache,
+                               const DecodeShape & shape);
 
 } // namespace icf

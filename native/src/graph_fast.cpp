@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <deque>
-#include <thread>
 
 namespace icf {
 
@@ -29,46 +27,14 @@ struct FastFormer::AttentionTask {
     AlignedPtr<float> scratch;
 };
 
-struct FastFormer::Tasks {
-    std::deque<PackTask> packs;
-    std::deque<ProductTask> products;
-    std::deque<AttentionTask> attentions;
-    GatherTask gather;
-};
-
-// The part of `count` items that thread ith of nth works on.
-static int part(int count, int ith, int nth) {
-    return static_cast<int>(static_cast<long long>(count) * ith / nth);
-}
-
 // ---- Opening ----
 
-static FastMatrix make_matrix(ggml_tensor * weight, ggml_tensor * bias) {
-    FastMatrix matrix;
-    matrix.weight = weight;
-    matrix.bias = bias;
-    if (PackedMatrix::can_pack(weight)) {
-        matrix.packed = std::make_unique<PackedMatrix>(weight);
-    }
-    return matrix;
-}
-
 FastFormer::FastFormer(const FormerParams & params, const FormerWeights & weights, const Backend & backend)
-    : p_(params), w_(weights), backend_(backend), runner_(backend, digest_graph_nodes(params)), tasks_(std::make_unique<Tasks>()),
-      contribution_runner_(backend, digest_graph_nodes(params)), contribution_tasks_(std::make_unique<Tasks>()) {
+    : p_(params), w_(weights), backend_(backend), memories_(weights.layers.size()), runner_(backend, digest_graph_nodes(params)),
+      products_(packed_), gather_(std::make_unique<GatherTask>()), contribution_runner_(backend, digest_graph_nodes(params)),
+      contribution_products_(packed_) {
     for (int i = 0; i < p_.n_layer; i++) {
-        const FormerLayer & l = w_.layers[i];
-        FastLayer layer;
-        layer.weights = &l;
-        layer.q = make_matrix(l.wq, l.bq);
-        layer.k = make_matrix(l.wk, l.bk);
-        layer.v = make_matrix(l.wv, l.bv);
-        layer.o = make_matrix(l.wo, l.bo);
-        layer.gate = make_matrix(l.gate, nullptr);
-        layer.up = make_matrix(l.up, nullptr);
-        layer.down = make_matrix(l.down, nullptr);
         n_cross_ += p_.is_cross(i);
-        layers_.push_back(std::move(layer));
     }
     pack_matrices();
     compute_constants();
@@ -77,37 +43,11 @@ FastFormer::FastFormer(const FormerParams & params, const FormerWeights & weight
 FastFormer::~FastFormer() = default;
 
 void FastFormer::pack_matrices() {
-    std::vector<FastMatrix *> matrices;
-    for (FastLayer & layer : layers_) {
-        for (FastMatrix * m : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
-            if (m->packed) {
-                matrices.push_back(m);
-            }
-        }
+    std::vector<ggml_tensor *> matrices;
+    for (const FormerLayer & l : w_.layers) {
+        matrices.insert(matrices.end(), {l.wq, l.wk, l.wv, l.wo, l.gate, l.up, l.down});
     }
-    const int n_threads = backend_.n_threads();
-    const auto work = [&](int ith) {
-        for (FastMatrix * m : matrices) {
-            const int tiles = m->packed->n_tiles();
-            m->packed->pack(m->weight, part(tiles, ith, n_threads), part(tiles, ith + 1, n_threads));
-        }
-    };
-    std::vector<std::thread> threads;
-    int started = 1;
-    try {
-        for (; started < n_threads && !matrices.empty(); started++) {
-            threads.emplace_back(work, started);
-        }
-    } catch (const std::exception &) {
-        // Out of threads or memory: what has not been started is done here.
-    }
-    work(0);
-    for (int ith = started; ith < n_threads; ith++) {
-        work(ith);
-    }
-    for (std::thread & thread : threads) {
-        thread.join();
-    }
+    packed_.pack(matrices, backend_.n_threads());
 }
 
 static std::vector<float> rotation(const RopeParams & rope, int n_embd_head, int position, bool sine) {
@@ -128,12 +68,12 @@ void FastFormer::compute_constants() {
     constant_rows_.resize(k * row_length());
     contributions(digest_embd.data(), k, constant_rows_.data());
 
-    Tasks tasks;
+    ProductGraph products(packed_);
     GraphRunner runner(backend_, 64);
     ggml_context * ctx = runner.begin();
     ggml_tensor * positions = input(ctx, "positions", GGML_TYPE_I32, k);
     ggml_tensor * x = rms_norm(ctx, w_.digest_embd, w_.layers[0].attn_norm, p_.norm_eps);
-    ggml_tensor * q = split_heads(ctx, product(ctx, tasks, layers_[0].q, x), p_.n_embd_head);
+    ggml_tensor * q = split_heads(ctx, products.linear(ctx, w_.layers[0].wq, w_.layers[0].bq, x), p_.n_embd_head);
     q = rope(ctx, q, positions, nullptr, p_.rope);
     ggml_set_output(q);
     ggml_build_forward_expand(runner.graph(), q);
@@ -168,7 +108,7 @@ void FastFormer::reserve(int n) {
             place_key(*memory, position, row, false, c.data(), s.data());
             place_value(*memory, position, row + p_.n_embd_kv(), false);
         }
-        layers_[i].memory = std::move(memory);
+        memories_[i] = std::move(memory);
         cross++;
     }
     capacity_ = room;
@@ -187,32 +127,13 @@ void FastFormer::extend_angles(int n) {
 
 long long FastFormer::bytes() const {
     size_t bytes = (cosines_.size() + sines_.size() + constant_rows_.size() + first_queries_.size()) * sizeof(float);
-    for (const FastLayer & layer : layers_) {
-        for (const FastMatrix * m : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
-            bytes += m->packed ? m->packed->bytes() : 0;
-        }
-        if (layer.memory) {
-            bytes += 2 * sizeof(float) * layer.memory->n_head_kv * layer.memory->n_embd_head * layer.memory->capacity;
-        }
+    for (const auto & memory : memories_) {
+        bytes += memory ? 2 * sizeof(float) * memory->n_head_kv * memory->n_embd_head * memory->capacity : 0;
     }
-    return static_cast<long long>(bytes) + runner_.bytes() + contribution_runner_.bytes();
+    return static_cast<long long>(bytes + packed_.bytes()) + runner_.bytes() + contribution_runner_.bytes();
 }
 
 // ---- Custom operations ----
-
-void FastFormer::run_pack(ggml_tensor * dst, int ith, int nth, void * task) {
-    const PackedRows & layout = static_cast<const PackTask *>(task)->layout;
-    const int groups = layout.n_groups();
-    pack_rows(layout, static_cast<const float *>(dst->src[0]->data), static_cast<char *>(dst->data), part(groups, ith, nth),
-              part(groups, ith + 1, nth));
-}
-
-void FastFormer::run_product(ggml_tensor * dst, int ith, int nth, void * task) {
-    const ProductTask & t = *static_cast<const ProductTask *>(task);
-    const int tiles = t.matrix->n_tiles();
-    t.matrix->multiply(t.layout, static_cast<const char *>(dst->src[0]->data), static_cast<float *>(dst->data),
-                       part(tiles, ith, nth), part(tiles, ith + 1, nth));
-}
 
 // Context row i stands at position i - n, right behind the digests in memory.
 void FastFormer::run_gather(ggml_tensor *, int ith, int nth, void * task) {
@@ -224,10 +145,10 @@ void FastFormer::run_gather(ggml_tensor *, int ith, int nth, void * task) {
     for (int i = part(t.n, ith, nth); i < part(t.n, ith + 1, nth); i++) {
         const char * row = static_cast<const char *>(t.rows[i]);
         const size_t angle = static_cast<size_t>(t.n - i) * half;
-        for (const FastLayer & layer : f.layers_) {
-            if (layer.memory) {
-                place_key(*layer.memory, f.p_.n_digest + i, row, t.is_f16, f.cosines_.data() + angle, f.sines_.data() + angle);
-                place_value(*layer.memory, f.p_.n_digest + i, row + n_embd_kv * element, t.is_f16);
+        for (const auto & memory : f.memories_) {
+            if (memory) {
+                place_key(*memory, f.p_.n_digest + i, row, t.is_f16, f.cosines_.data() + angle, f.sines_.data() + angle);
+                place_value(*memory, f.p_.n_digest + i, row + n_embd_kv * element, t.is_f16);
                 row += 2 * n_embd_kv * element;
             }
         }
@@ -252,52 +173,24 @@ void FastFormer::run_attention(ggml_tensor * dst, int ith, int nth, void * task)
 
 // ---- Graphs ----
 
-// x as 8-bit integers, for the packed products that read it; NULL where the matrix is not packed.
-ggml_tensor * FastFormer::packed_rows(ggml_context * ctx, Tasks & tasks, const FastMatrix & matrix, ggml_tensor * x) {
-    if (!matrix.packed) {
-        return nullptr;
-    }
-    tasks.packs.push_back({{static_cast<int>(x->ne[0]), static_cast<int>(x->ne[1])}});
-    PackTask & task = tasks.packs.back();
-    return ggml_custom_4d(ctx, GGML_TYPE_I8, static_cast<int64_t>(task.layout.bytes()), 1, 1, 1, &x, 1, run_pack,
-                          GGML_N_TASKS_MAX, &task);
-}
-
-ggml_tensor * FastFormer::product(ggml_context * ctx, Tasks & tasks, const FastMatrix & matrix, ggml_tensor * x,
-                                  ggml_tensor * packed) {
-    if (!matrix.packed) {
-        return linear(ctx, matrix.weight, matrix.bias, x);
-    }
-    tasks.products.push_back({{static_cast<int>(x->ne[0]), static_cast<int>(x->ne[1])}, matrix.packed.get()});
-    ggml_tensor * y = ggml_custom_4d(ctx, GGML_TYPE_F32, matrix.packed->n_out(), x->ne[1], 1, 1, &packed, 1, run_product,
-                                     GGML_N_TASKS_MAX, &tasks.products.back());
-    return matrix.bias ? ggml_add(ctx, y, matrix.bias) : y;
-}
-
-ggml_tensor * FastFormer::product(ggml_context * ctx, Tasks & tasks, const FastMatrix & matrix, ggml_tensor * x) {
-    return product(ctx, tasks, matrix, x, packed_rows(ctx, tasks, matrix, x));
-}
-
 void FastFormer::build_contributions(int n) {
     if (n == contributions_built_for_) {
         return;
     }
     contributions_built_for_ = -1;
-    contribution_tasks_ = std::make_unique<Tasks>();
+    contribution_products_.reset();
     contributions_.clear();
     ggml_context * ctx = contribution_runner_.begin();
-    Tasks & tasks = *contribution_tasks_;
     embeddings_ = input(ctx, "embeddings", GGML_TYPE_F32, p_.n_embd, n);
     ggml_tensor * unit = ggml_rms_norm(ctx, embeddings_, p_.norm_eps); // the same for every layer
     for (int i = 0; i < p_.n_layer; i++) {
         if (!p_.is_cross(i)) {
             continue;
         }
-        ggml_tensor * normed = ggml_mul(ctx, unit, w_.layers[i].context_norm);
-        ggml_tensor * packed = packed_rows(ctx, tasks, layers_[i].k, normed);
-        for (const FastMatrix * matrix : {&layers_[i].k, &layers_[i].v}) {
-            const bool share = packed && matrix->packed;
-            ggml_tensor * y = share ? product(ctx, tasks, *matrix, normed, packed) : product(ctx, tasks, *matrix, normed);
+        const FormerLayer & l = w_.layers[i];
+        ggml_tensor * normed = ggml_mul(ctx, unit, l.context_norm);
+        for (ggml_tensor * y : {contribution_products_.linear(ctx, l.wk, l.bk, normed),
+                                contribution_products_.linear(ctx, l.wv, l.bv, normed)}) {
             ggml_set_output(y);
             ggml_build_forward_expand(contribution_runner_.graph(), y);
             contributions_.push_back(y);
@@ -325,22 +218,23 @@ void FastFormer::build(int n) {
         return;
     }
     built_for_ = -1;
-    tasks_ = std::make_unique<Tasks>();
+    products_.reset();
+    attentions_.clear();
     ggml_context * ctx = runner_.begin();
     queries_ = input(ctx, "first_queries", GGML_TYPE_F32, p_.n_embd, p_.n_digest);
     positions_ = nullptr;
     self_mask_ = nullptr;
-    tasks_->gather.former = this;
+    gather_->former = this;
     ggml_tensor * gathered = ggml_custom_4d(ctx, GGML_TYPE_F32, 1, 1, 1, 1, nullptr, 0, run_gather, GGML_N_TASKS_MAX,
-                                            &tasks_->gather);
+                                            gather_.get());
     ggml_tensor * x = w_.digest_embd;
     for (int i = 0; i < p_.n_layer; i++) {
-        x = build_layer(ctx, *tasks_, i, x, gathered);
+        x = build_layer(ctx, i, x, gathered);
     }
     digest_ = rms_norm(ctx, x, w_.output_norm, p_.norm_eps);
     ggml_set_output(digest_);
     ggml_build_forward_expand(runner_.graph(), digest_);
-    for (AttentionTask & task : tasks_->attentions) {
+    for (AttentionTask & task : attentions_) {
         task.n = n;
         task.scratch_floats = attend_scratch(p_.n_digest + n);
         task.scratch = make_aligned<float>(task.scratch_floats * static_cast<size_t>(backend_.n_threads()));
@@ -349,58 +243,54 @@ void FastFormer::build(int n) {
     built_for_ = n;
 }
 
-ggml_tensor * FastFormer::build_layer(ggml_context * ctx, Tasks & tasks, int i, ggml_tensor * x, ggml_tensor * gathered) {
-    const FastLayer & l = layers_[i];
-    ggml_tensor * attended = l.memory ? cross_attention(ctx, tasks, i, x, gathered) : self_attention(ctx, tasks, i, x);
-    x = ggml_add(ctx, x, product(ctx, tasks, l.o, attended));
-    ggml_tensor * normed = rms_norm(ctx, x, l.weights->ffn_norm, p_.norm_eps);
-    ggml_tensor * packed = l.up.packed ? packed_rows(ctx, tasks, l.gate, normed) : nullptr;
-    ggml_tensor * gate = packed ? product(ctx, tasks, l.gate, normed, packed) : product(ctx, tasks, l.gate, normed);
-    ggml_tensor * up = packed ? product(ctx, tasks, l.up, normed, packed) : product(ctx, tasks, l.up, normed);
-    return ggml_add(ctx, x, product(ctx, tasks, l.down, ggml_swiglu_split(ctx, gate, up)));
+ggml_tensor * FastFormer::build_layer(ggml_context * ctx, int i, ggml_tensor * x, ggml_tensor * gathered) {
+    const FormerLayer & l = w_.layers[i];
+    ggml_tensor * attended = p_.is_cross(i) ? cross_attention(ctx, i, x, gathered) : self_attention(ctx, i, x);
+    x = ggml_add(ctx, x, products_.linear(ctx, l.wo, l.bo, attended));
+    return ggml_add(ctx, x, products_.swiglu(ctx, l.gate, l.up, l.down, rms_norm(ctx, x, l.ffn_norm, p_.norm_eps)));
 }
 
-ggml_tensor * FastFormer::cross_attention(ggml_context * ctx, Tasks & tasks, int i, ggml_tensor * x, ggml_tensor * gathered) {
-    ggml_tensor * q = queries_;
-    if (i > 0) {
-        ggml_tensor * normed = rms_norm(ctx, x, w_.layers[i].attn_norm, p_.norm_eps);
-        if (!positions_) {
-            positions_ = input(ctx, "positions", GGML_TYPE_I32, p_.n_digest);
-        }
-        q = rope(ctx, split_heads(ctx, product(ctx, tasks, layers_[i].q, normed), p_.n_embd_head), positions_, nullptr, p_.rope);
-    }
-    tasks.attentions.push_back({layers_[i].memory.get(), p_.n_head, p_.n_head_kv, p_.n_digest, 0, 0, nullptr});
-    ggml_tensor * args[] = {q, gathered};
-    return ggml_custom_4d(ctx, GGML_TYPE_F32, p_.n_embd, p_.n_digest, 1, 1, args, 2, run_attention, GGML_N_TASKS_MAX,
-                          &tasks.attentions.back());
-}
-
-// Causal over the digests' own rows, as in the plain graph.
-ggml_tensor * FastFormer::self_attention(ggml_context * ctx, Tasks & tasks, int i, ggml_tensor * x) {
-    const FastLayer & l = layers_[i];
-    ggml_tensor * normed = rms_norm(ctx, x, l.weights->attn_norm, p_.norm_eps);
+ggml_tensor * FastFormer::digest_positions(ggml_context * ctx) {
     if (!positions_) {
         positions_ = input(ctx, "positions", GGML_TYPE_I32, p_.n_digest);
     }
+    return positions_;
+}
+
+ggml_tensor * FastFormer::cross_attention(ggml_context * ctx, int i, ggml_tensor * x, ggml_tensor * gathered) {
+    const FormerLayer & l = w_.layers[i];
+    ggml_tensor * q = queries_;
+    if (i > 0) {
+        q = products_.linear(ctx, l.wq, l.bq, rms_norm(ctx, x, l.attn_norm, p_.norm_eps));
+        q = rope(ctx, split_heads(ctx, q, p_.n_embd_head), digest_positions(ctx), nullptr, p_.rope);
+    }
+    attentions_.push_back({memories_[i].get(), p_.n_head, p_.n_head_kv, p_.n_digest, 0, 0, nullptr});
+    ggml_tensor * args[] = {q, gathered};
+    return ggml_custom_4d(ctx, GGML_TYPE_F32, p_.n_embd, p_.n_digest, 1, 1, args, 2, run_attention, GGML_N_TASKS_MAX,
+                          &attentions_.back());
+}
+
+// Causal over the digests' own rows, as in the plain graph.
+ggml_tensor * FastFormer::self_attention(ggml_context * ctx, int i, ggml_tensor * x) {
+    const FormerLayer & l = w_.layers[i];
+    ggml_tensor * normed = rms_norm(ctx, x, l.attn_norm, p_.norm_eps);
     if (!self_mask_) {
         self_mask_ = input(ctx, "self_mask", GGML_TYPE_F16, p_.n_digest, p_.n_digest);
     }
-    const auto rotated = [&](const FastMatrix & matrix) {
-        ggml_tensor * y = split_heads(ctx, product(ctx, tasks, matrix, normed), p_.n_embd_head);
-        return heads_last(ctx, rope(ctx, y, positions_, nullptr, p_.rope));
+    const auto heads = [&](ggml_tensor * weight, ggml_tensor * bias) {
+        return split_heads(ctx, products_.linear(ctx, weight, bias, normed), p_.n_embd_head);
     };
-    ggml_tensor * q = rotated(l.q);
-    ggml_tensor * k = rotated(l.k);
-    ggml_tensor * v = heads_last(ctx, split_heads(ctx, product(ctx, tasks, l.v, normed), p_.n_embd_head));
-    return attention(ctx, q, k, v, self_mask_);
+    ggml_tensor * q = rope(ctx, heads(l.wq, l.bq), digest_positions(ctx), nullptr, p_.rope);
+    ggml_tensor * k = rope(ctx, heads(l.wk, l.bk), digest_positions(ctx), nullptr, p_.rope);
+    return attention(ctx, heads_last(ctx, q), heads_last(ctx, k), heads_last(ctx, heads(l.wv, l.bv)), self_mask_);
 }
 
 void FastFormer::run(const void * const * rows, bool rows_are_f16, int n, float * digest) {
     reserve(n);
     build(n);
-    tasks_->gather.rows = rows;
-    tasks_->gather.is_f16 = rows_are_f16;
-    tasks_->gather.n = n;
+    gather_->rows = rows;
+    gather_->is_f16 = rows_are_f16;
+    gather_->n = n;
     ggml_backend_tensor_set(queries_, first_queries_.data(), 0, ggml_nbytes(queries_));
     fill_positions(positions_, 0);
     fill_digest_mask(self_mask_, 0);

@@ -7,25 +7,13 @@
 #pragma once
 
 #include "kernels.h"
+#include "products.h"
 #include "weights.h"
 
 #include <memory>
 #include <vector>
 
 namespace icf {
-
-// Products with one matrix: in its packed form where there is one, else by ggml.
-struct FastMatrix {
-    ggml_tensor * weight = nullptr;
-    ggml_tensor * bias = nullptr; // may be NULL
-    std::unique_ptr<PackedMatrix> packed;
-};
-
-struct FastLayer {
-    const FormerLayer * weights;
-    FastMatrix q, k, v, o, gate, up, down;
-    std::unique_ptr<AttentionMemory> memory; // of a cross-attention layer
-};
 
 class FastFormer {
 public:
@@ -47,16 +35,8 @@ public:
     long long bytes() const;
 
 private:
-    struct PackTask {
-        PackedRows layout;
-    };
-    struct ProductTask {
-        PackedRows layout;
-        const PackedMatrix * matrix;
-    };
     struct GatherTask;
     struct AttentionTask;
-    struct Tasks; // of one graph: what its custom operations point at
 
     void pack_matrices();
     void compute_constants();
@@ -64,15 +44,11 @@ private:
     void extend_angles(int n);
     void build(int n);
     void build_contributions(int n);
-    ggml_tensor * build_layer(ggml_context * ctx, Tasks & tasks, int i, ggml_tensor * x, ggml_tensor * gathered);
-    ggml_tensor * cross_attention(ggml_context * ctx, Tasks & tasks, int i, ggml_tensor * x, ggml_tensor * gathered);
-    ggml_tensor * self_attention(ggml_context * ctx, Tasks & tasks, int i, ggml_tensor * x);
-    ggml_tensor * packed_rows(ggml_context * ctx, Tasks & tasks, const FastMatrix & matrix, ggml_tensor * x);
-    ggml_tensor * product(ggml_context * ctx, Tasks & tasks, const FastMatrix & matrix, ggml_tensor * x, ggml_tensor * packed);
-    ggml_tensor * product(ggml_context * ctx, Tasks & tasks, const FastMatrix & matrix, ggml_tensor * x);
+    ggml_tensor * build_layer(ggml_context * ctx, int i, ggml_tensor * x, ggml_tensor * gathered);
+    ggml_tensor * digest_positions(ggml_context * ctx);
+    ggml_tensor * cross_attention(ggml_context * ctx, int i, ggml_tensor * x, ggml_tensor * gathered);
+    ggml_tensor * self_attention(ggml_context * ctx, int i, ggml_tensor * x);
 
-    static void run_pack(ggml_tensor * dst, int ith, int nth, void * task);
-    static void run_product(ggml_tensor * dst, int ith, int nth, void * task);
     static void run_gather(ggml_tensor * dst, int ith, int nth, void * task);
     static void run_attention(ggml_tensor * dst, int ith, int nth, void * task);
 
@@ -80,7 +56,8 @@ private:
     const FormerWeights & w_;
     const Backend & backend_;
     int n_cross_ = 0;
-    std::vector<FastLayer> layers_;
+    PackedMatrices packed_;
+    std::vector<std::unique_ptr<AttentionMemory>> memories_; // per layer; NULL for a self-attention layer
     int capacity_ = -1; // context rows the attention memories have room for
 
     std::vector<float> first_queries_; // [n_digest, n_embd], rotated
@@ -89,7 +66,9 @@ private:
     std::vector<float> sines_;
 
     GraphRunner runner_;
-    std::unique_ptr<Tasks> tasks_;
+    ProductGraph products_;
+    std::unique_ptr<GatherTask> gather_;
+    std::deque<AttentionTask> attentions_;
     int built_for_ = -1;
     ggml_tensor * queries_ = nullptr; // input: first_queries_
     ggml_tensor * digest_ = nullptr;  // output
@@ -97,7 +76,7 @@ private:
     ggml_tensor * self_mask_ = nullptr;
 
     GraphRunner contribution_runner_;
-    std::unique_ptr<Tasks> contribution_tasks_;
+    ProductGraph contribution_products_;
     int contributions_built_for_ = -1;
     ggml_tensor * embeddings_ = nullptr; // input
     std::vector<ggml_tensor *> contributions_; // outputs: k and v of each cross-attention layer

@@ -65,12 +65,12 @@ struct BlockQ8 {
 static_assert(sizeof(BlockQ8) == 34, "Q8_0 blocks have 34 bytes");
 
 // In a group of packed rows: [n_blocks] of { values [group][32], scales [group], corrections [group] }.
-struct RowsBlock {
-    int8_t values[PackedRows::group][block_length];
-    float scales[PackedRows::group];
-    int32_t corrections[PackedRows::group]; // -128 · sum(values): takes back the offset of the weights
+template <int group> struct RowsBlock {
+    int8_t values[group][block_length];
+    float scales[group];
+    int32_t corrections[group]; // -128 · sum(values): takes back the offset of the weights
 };
-static_assert(sizeof(RowsBlock) == PackedRows::group * (block_length + 8), "PackedRows::group_bytes");
+static_assert(sizeof(RowsBlock<16>) == 16 * (block_length + 8), "PackedRows::group_bytes");
 
 // In a tile of a packed matrix: [n_blocks] of { weights + 128 [8][16 outputs][4 inputs], scales [16] }.
 struct TileBlock {
@@ -79,7 +79,7 @@ struct TileBlock {
 };
 static_assert(sizeof(TileBlock) == PackedMatrix::tile * (block_length + 2), "PackedMatrix::tile_bytes");
 
-ICF_TARGET static void pack_block(const float * x, RowsBlock & block, int row) {
+template <int group> ICF_TARGET static void pack_block(const float * x, RowsBlock<group> & block, int row) {
     const __m512 a = _mm512_loadu_ps(x);
     const __m512 b = _mm512_loadu_ps(x + 16);
     const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
@@ -88,26 +88,40 @@ ICF_TARGET static void pack_block(const float * x, RowsBlock & block, int row) {
     const __m512i ib = _mm512_cvtps_epi32(_mm512_mul_ps(b, _mm512_set1_ps(inverse)));
     _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row]), _mm512_cvtepi32_epi8(ia));
     _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row] + 16), _mm512_cvtepi32_epi8(ib));
-    block.scales[row] = largest / 127.0f;
+    block.scales[row] = _cvtsh_ss(_cvtss_sh(largest / 127.0f, 0)); // rounded to F16, as ggml's Q8_0 has it
     const uint32_t sum = static_cast<uint32_t>(_mm512_reduce_add_epi32(_mm512_add_epi32(ia, ib))); // wraps for NaN
     block.corrections[row] = static_cast<int32_t>(0u - 128u * sum);
 }
 
-void pack_rows(const PackedRows & layout, const float * rows, char * packed, int first_group, int last_group) {
-    for (int g = first_group; g < last_group; g++) {
-        RowsBlock * blocks = reinterpret_cast<RowsBlock *>(packed + g * layout.group_bytes());
-        for (int r = 0; r < PackedRows::group; r++) {
-            const int row = g * PackedRows::group + r;
-            for (int b = 0; b < layout.n_blocks(); b++) {
-                if (row < layout.n_rows) {
-                    pack_block(rows + static_cast<size_t>(row) * layout.n_in + b * block_length, blocks[b], r);
-                } else {
-                    memset(blocks[b].values[r], 0, block_length);
-                    blocks[b].scales[r] = 0;
-                    blocks[b].corrections[r] = 0;
-                }
-            }
+template <int group>
+static void pack_group(const PackedRows & layout, const float * rows, RowsBlock<group> * blocks, int n_rows) {
+    for (int b = 0; b < layout.n_blocks(); b++) {
+        for (int r = 0; r < n_rows; r++) {
+            pack_block(rows + static_cast<size_t>(r) * layout.n_in + b * block_length, blocks[b], r);
         }
+        for (int r = n_rows; r < group; r++) {
+            memset(blocks[b].values[r], 0, block_length);
+            blocks[b].scales[r] = 0;
+            blocks[b].corrections[r] = 0;
+        }
+    }
+}
+
+template <int group>
+static void pack_groups(const PackedRows & layout, const float * rows, char * packed, int first_group, int last_group) {
+    for (int g = first_group; g < last_group; g++) {
+        pack_group(layout, rows + static_cast<size_t>(g) * group * layout.n_in,
+                   reinterpret_cast<RowsBlock<group> *>(packed + g * layout.group_bytes()),
+                   std::min(group + 0, layout.n_rows - g * group));
+    }
+}
+
+void pack_rows(const PackedRows & layout, const float * rows, char * packed, int first_group, int last_group) {
+    switch (layout.group()) {
+        case 1: pack_groups<1>(layout, rows, packed, first_group, last_group); break;
+        case 4: pack_groups<4>(layout, rows, packed, first_group, last_group); break;
+        case 8: pack_groups<8>(layout, rows, packed, first_group, last_group); break;
+        default: pack_groups<PackedRows::max_group>(layout, rows, packed, first_group, last_group); break;
     }
 }
 
@@ -135,10 +149,11 @@ void PackedMatrix::pack(const ggml_tensor * weight, int first_tile, int last_til
     }
 }
 
-// 16 outputs of 16 rows: sums[r] += scale · scale_r · Σ (w + 128) x - 128 Σ x, block by block.
-ICF_TARGET static void multiply_tile(const TileBlock * w, const RowsBlock * x, int n_blocks, __m512 * sums) {
-    __m512 acc[PackedRows::group];
-    for (int r = 0; r < PackedRows::group; r++) {
+// 16 outputs of a group's rows: sums[r] = Σ scale · scale_r · (Σ (w + 128) x - 128 Σ x), block by block.
+template <int group>
+ICF_TARGET static void multiply_tile(const TileBlock * w, const RowsBlock<group> * x, int n_blocks, __m512 * sums) {
+    __m512 acc[group];
+    for (int r = 0; r < group; r++) {
         acc[r] = _mm512_setzero_ps();
     }
     for (int b = 0; b < n_blocks; b++, w++, x++) {
@@ -148,7 +163,7 @@ ICF_TARGET static void multiply_tile(const TileBlock * w, const RowsBlock * x, i
         }
         const __m512 scales = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(w->scales)));
 #pragma GCC unroll 16
-        for (int r = 0; r < PackedRows::group; r++) {
+        for (int r = 0; r < group; r++) {
             __m512i dot = _mm512_set1_epi32(x->corrections[r]);
 #pragma GCC unroll 8
             for (int i = 0; i < block_length / 4; i++) {
@@ -160,7 +175,7 @@ ICF_TARGET static void multiply_tile(const TileBlock * w, const RowsBlock * x, i
             acc[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, acc[r]);
         }
     }
-    for (int r = 0; r < PackedRows::group; r++) {
+    for (int r = 0; r < group; r++) {
         sums[r] = acc[r];
     }
 }
@@ -172,16 +187,30 @@ ICF_TARGET static void store_tile(const __m512 * sums, float * y, size_t stride,
     }
 }
 
-ICF_TARGET void PackedMatrix::multiply(const PackedRows & layout, const char * packed, float * y, int first_tile,
-                                       int last_tile) const {
+// A tile's outputs [n_rows, stride] of every group.
+template <int group>
+ICF_TARGET static void multiply_groups(const TileBlock * weights, const PackedRows & layout, const char * packed, float * y,
+                                       size_t stride, int n_outputs) {
+    for (int g = 0; g < layout.n_groups(); g++) {
+        __m512 sums[group];
+        multiply_tile(weights, reinterpret_cast<const RowsBlock<group> *>(packed + g * layout.group_bytes()),
+                      layout.n_blocks(), sums);
+        store_tile(sums, y + static_cast<size_t>(g) * group * stride, stride, std::min(group + 0, layout.n_rows - g * group),
+                   n_outputs);
+    }
+}
+
+void PackedMatrix::multiply(const PackedRows & layout, const char * packed, float * y, int first_tile, int last_tile) const {
     for (int t = first_tile; t < last_tile; t++) {
         const TileBlock * weights = reinterpret_cast<const TileBlock *>(tiles_.get() + t * tile_bytes());
-        for (int g = 0; g < layout.n_groups(); g++) {
-            const RowsBlock * rows = reinterpret_cast<const RowsBlock *>(packed + g * layout.group_bytes());
-            __m512 sums[PackedRows::group];
-            multiply_tile(weights, rows, layout.n_blocks(), sums);
-            store_tile(sums, y + static_cast<size_t>(g) * PackedRows::group * n_out_ + t * tile, static_cast<size_t>(n_out_),
-                       std::min(PackedRows::group + 0, layout.n_rows - g * PackedRows::group), std::min(tile + 0, n_out_ - t * tile));
+        const int n_outputs = std::min(tile + 0, n_out_ - t * tile);
+        float * target = y + t * tile;
+        const size_t stride = static_cast<size_t>(n_out_);
+        switch (layout.group()) {
+            case 1: multiply_groups<1>(weights, layout, packed, target, stride, n_outputs); break;
+            case 4: multiply_groups<4>(weights, layout, packed, target, stride, n_outputs); break;
+            case 8: multiply_groups<8>(weights, layout, packed, target, stride, n_outputs); break;
+            default: multiply_groups<PackedRows::max_group>(weights, layout, packed, target, stride, n_outputs); break;
         }
     }
 }

@@ -30,14 +30,17 @@ const int block_length = 32;
 
 // Rows of floats as 8-bit integers, laid out for PackedMatrix: groups of `group` rows, and within a group block by block.
 struct PackedRows {
-    static const int group = 16;
+    static const int max_group = 16;
 
     int n_in;
     int n_rows;
 
     int n_blocks() const { return n_in / block_length; }
-    int n_groups() const { return (n_rows + group - 1) / group; }
-    size_t group_bytes() const { return static_cast<size_t>(n_blocks()) * group * (block_length + sizeof(float) + sizeof(int32_t)); }
+    int group() const { return n_rows == 1 ? 1 : n_rows <= 4 ? 4 : n_rows <= 8 ? 8 : max_group; }
+    int n_groups() const { return (n_rows + group() - 1) / group(); }
+    size_t group_bytes() const {
+        return static_cast<size_t>(n_blocks()) * group() * (block_length + sizeof(float) + sizeof(int32_t));
+    }
     size_t bytes() const { return n_groups() * group_bytes(); }
 };
 

@@ -10,7 +10,24 @@ namespace icf {
 Model::Model(const std::string & path, int device, bool use_mmap, bool repack)
     : file_(std::make_shared<GgufFile>(path)), params_(read_decoder_params(*file_)), device_(resolve_device(device)),
       store_(file_, device_, use_mmap, repack), weights_(load_decoder_weights(store_, params_)), vocab_hash_(hash_vocabulary(*file_)),
-      fingerprint_(compute_fingerprint()) {}
+      fingerprint_(compute_fingerprint()) {
+    if (repack && device_at(device_).kind == ICF_DEVICE_CPU) {
+        pack_matrices();
+    }
+}
+
+void Model::pack_matrices() {
+    std::vector<ggml_tensor *> matrices = {weights_.output};
+    for (const DecoderLayer & l : weights_.layers) {
+        matrices.insert(matrices.end(), {l.wq, l.wk, l.wv, l.wo, l.gate, l.up, l.down});
+    }
+    packed_.pack(matrices, physical_cores());
+    for (const ggml_tensor * matrix : matrices) {
+        if (packed_.find(matrix)) {
+            store_.release(matrix);
+        }
+    }
+}
 
 void hash_tensor(Hash & hash, const GgufFile & file, const char * name) {
     const TensorEntry & entry = file.tensors()[static_cast<size_t>(file.find_tensor(name))];

@@ -1,6 +1,7 @@
 // The weights of an LLM: immutable, shared by its digesters and sessions.
 #pragma once
 
+#include "products.h"
 #include "weights.h"
 
 namespace icf {
@@ -12,6 +13,7 @@ public:
     const std::shared_ptr<const GgufFile> & file() const { return file_; }
     const DecoderParams & params() const { return params_; }
     const DecoderWeights & weights() const { return weights_; }
+    const PackedMatrices & packed() const { return packed_; }
     int device() const { return device_; }
     long long vocab_hash() const { return vocab_hash_; }
     long long fingerprint() const { return fingerprint_; }
@@ -29,12 +31,14 @@ public:
 
 private:
     long long compute_fingerprint() const;
+    void pack_matrices();
 
     std::shared_ptr<const GgufFile> file_;
     DecoderParams params_;
     int device_;
     TensorStore store_;
     DecoderWeights weights_;
+    PackedMatrices packed_;
     long long vocab_hash_;
     long long fingerprint_;
 };

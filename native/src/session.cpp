@@ -29,7 +29,7 @@ Session::Session(std::shared_ptr<const Model> model, const icf_session_options &
     : model_(std::move(model)), n_ctx_(choose_n_ctx(options.n_ctx, model_->params())),
       n_batch_(choose_n_batch(options.n_batch, n_ctx_)), backend_(model_->device(), options.n_threads),
       cache_(backend_, model_->params(), n_ctx_, static_cast<ggml_type>(options.kv_type)),
-      runner_(backend_, decode_graph_nodes(model_->params())) {}
+      runner_(backend_, decode_graph_nodes(model_->params())), products_(model_->packed()) {}
 
 void Session::describe(icf_session_info & info) const {
     info.n_ctx = n_ctx_;
@@ -103,7 +103,7 @@ void Session::build(const DecodeShape & shape) {
     }
     shape_ = DecodeShape();
     ggml_context * ctx = runner_.begin();
-    graph_ = build_decode_graph(ctx, runner_.graph(), model_->params(), model_->weights(), cache_, shape);
+    graph_ = build_decode_graph(ctx, runner_.graph(), model_->params(), model_->weights(), products_, cache_, shape);
     runner_.allocate();
     shape_ = shape;
 }

@@ -52,6 +52,7 @@ private:
     Backend backend_;
     KvCache cache_;
     GraphRunner runner_;
+    ProductGraph products_;
     DecodeShape shape_; // that graph_ is built for; n_rows 0: none
     DecodeGraph graph_;
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace icf {
 
@@ -119,6 +120,19 @@ void TensorStore::load(size_t index, std::vector<char> & staging) {
     staging.resize(count);
     file_->handle().read(offset, staging.data(), count);
     ggml_backend_tensor_set(tensors_[index], staging.data(), 0, count);
+}
+
+void TensorStore::release(const ggml_tensor * tensor) const {
+    if (!map_) {
+        return;
+    }
+    // Whole pages within the tensor.
+    const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    const uintptr_t begin = (reinterpret_cast<uintptr_t>(tensor->data) + page - 1) / page * page;
+    const uintptr_t end = (reinterpret_cast<uintptr_t>(tensor->data) + ggml_nbytes(tensor)) / page * page;
+    if (begin < end) {
+        madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
+    }
 }
 
 // ---- Look-up ----

@@ -39,6 +39,9 @@ public:
     ggml_tensor * find_matrix(const std::string & name, long long n_in, long long n_out);
     ggml_tensor * find_vector(const std::string & name, long long length);
 
+    // Gives back the memory of a mapped tensor that is not needed any more; a later look reads it from the file again.
+    void release(const ggml_tensor * tensor) const;
+
     // A tensor that the architecture knows and does without.
     void ignore(const std::string & name);
 

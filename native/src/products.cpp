@@ -1,0 +1,110 @@
+#include "products.h"
+
+#include "graph_ops.h"
+
+#include <exception>
+#include <thread>
+
+namespace icf {
+
+// Runs work(ith) for every ith of n_threads, on as many threads as can be started.
+template <typename Work> static void run_parallel(int n_threads, const Work & work) {
+    std::vector<std::thread> threads;
+    int started = 1;
+    try {
+        for (; started < n_threads; started++) {
+            threads.emplace_back(work, started);
+        }
+    } catch (const std::exception &) {
+        // Out of threads or memory: what has not been started is done here.
+    }
+    work(0);
+    for (int ith = started; ith < n_threads; ith++) {
+        work(ith);
+    }
+    for (std::thread & thread : threads) {
+        thread.join();
+    }
+}
+
+void PackedMatrices::pack(const std::vector<ggml_tensor *> & weights, int n_threads) {
+    std::vector<std::pair<const ggml_tensor *, PackedMatrix *>> packable;
+    for (ggml_tensor * weight : weights) {
+        if (PackedMatrix::can_pack(weight) && !find(weight)) {
+            std::unique_ptr<PackedMatrix> & matrix = matrices_[weight];
+            matrix = std::make_unique<PackedMatrix>(weight);
+            packable.emplace_back(weight, matrix.get());
+        }
+    }
+    if (packable.empty()) {
+        return;
+    }
+    run_parallel(n_threads, [&](int ith) {
+        for (const auto & [weight, matrix] : packable) {
+            matrix->pack(weight, part(matrix->n_tiles(), ith, n_threads), part(matrix->n_tiles(), ith + 1, n_threads));
+        }
+    });
+}
+
+const PackedMatrix * PackedMatrices::find(const ggml_tensor * weight) const {
+    const auto found = matrices_.find(weight);
+    return found == matrices_.end() ? nullptr : found->second.get();
+}
+
+size_t PackedMatrices::bytes() const {
+    size_t bytes = 0;
+    for (const auto & entry : matrices_) {
+        bytes += entry.second->bytes();
+    }
+    return bytes;
+}
+
+void ProductGraph::reset() {
+    tasks_.clear();
+    packed_.clear();
+}
+
+void ProductGraph::run_pack(ggml_tensor * dst, int ith, int nth, void * task) {
+    const PackedRows & layout = static_cast<const Task *>(task)->layout;
+    const int groups = layout.n_groups();
+    pack_rows(layout, static_cast<const float *>(dst->src[0]->data), static_cast<char *>(dst->data), part(groups, ith, nth),
+              part(groups, ith + 1, nth));
+}
+
+void ProductGraph::run_product(ggml_tensor * dst, int ith, int nth, void * task) {
+    const Task & t = *static_cast<const Task *>(task);
+    const int tiles = t.matrix->n_tiles();
+    t.matrix->multiply(t.layout, static_cast<const char *>(dst->src[0]->data), static_cast<float *>(dst->data),
+                       part(tiles, ith, nth), part(tiles, ith + 1, nth));
+}
+
+ggml_tensor * ProductGraph::packed_rows(ggml_context * ctx, ggml_tensor * x) {
+    ggml_tensor *& packed = packed_[x];
+    if (!packed) {
+        tasks_.push_back({{static_cast<int>(x->ne[0]), static_cast<int>(x->ne[1])}, nullptr});
+        ggml_tensor * args[] = {ggml_is_contiguous(x) ? x : ggml_cont(ctx, x)};
+        packed = ggml_custom_4d(ctx, GGML_TYPE_I8, static_cast<int64_t>(tasks_.back().layout.bytes()), 1, 1, 1, args, 1, run_pack,
+                                GGML_N_TASKS_MAX, &tasks_.back());
+    }
+    return packed;
+}
+
+ggml_tensor * ProductGraph::linear(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * bias, ggml_tensor * x) {
+    const PackedMatrix * matrix = matrices_.find(weight);
+    if (!matrix) {
+        return icf::linear(ctx, weight, bias, x);
+    }
+    ggml_tensor * args[] = {packed_rows(ctx, x)};
+    tasks_.push_back({{static_cast<int>(x->ne[0]), static_cast<int>(x->ne[1])}, matrix});
+    ggml_tensor * y = ggml_custom_4d(ctx, GGML_TYPE_F32, matrix->n_out(), x->ne[1], 1, 1, args, 1, run_product, GGML_N_TASKS_MAX,
+                                     &tasks_.back());
+    return bias ? ggml_add(ctx, y, bias) : y;
+}
+
+ggml_tensor * ProductGraph::swiglu(ggml_context * ctx, ggml_tensor * gate, ggml_tensor * up, ggml_tensor * down,
+                                   ggml_tensor * x) {
+    ggml_tensor * hidden = ggml_swiglu_split(ctx, linear(ctx, gate, nullptr, x), linear(ctx, up, nullptr, x));
+    return linear(ctx, down, nullptr, hidden);
+}
+
+} // namespace icf

@@ -65,8 +65,9 @@ class GoldenTest {
         digester.close();
         model.close();
         arena.close();
-        TABLE.addFirst(line("set", "case", "what", "measured", "allowed"));
-        Files.write(Path.of("target", "golden-deviations.txt"), TABLE);
+        List<String> lines = new ArrayList<>(TABLE.stream().distinct().sorted().toList());
+        lines.addFirst(line("set", "case", "what", "measured", "allowed"));
+        Files.write(Path.of("target", "golden-deviations.txt"), lines);
     }
 
     // ---- The former alone ----
@@ -122,6 +123,7 @@ class GoldenTest {
         Safetensors inputs = Safetensors.open(set.folder().resolve("inputs.safetensors"), arena);
         Safetensors outputs = Safetensors.open(set.folder().resolve("outputs.safetensors"), arena);
         MemorySegment context = tensor(inputs, "context").bytes();
+        int compared = 0;
         try (Digester alone = Digester.open(former, TestData.ONE_THREAD)) {
             for (Object item : (List<?>) Objects.requireNonNull(manifest(set.folder()).get("cases"))) {
                 Map<?, ?> testCase = (Map<?, ?>) item;
@@ -132,11 +134,15 @@ class GoldenTest {
                         context, (Long) testCase.get("n"), DigestOptions.defaults().withMaxChunk(maxChunk));
 
                 assertThat(digest.chunks().toString()).isEqualTo(spans(testCase.get("chunk_spans")));
-                double deviation = TestData.relativeL2(
-                        digest.rows(), tensor(outputs, name + suffix).bytes());
-                check(set.toString(), name, type + " weights, " + suffix.substring(1), deviation, bar);
+                StoredTensor expected = outputs.tensor(name + suffix);
+                if (expected != null) {
+                    double deviation = TestData.relativeL2(digest.rows(), expected.bytes());
+                    check(set.toString(), name, type + " weights, " + suffix.substring(1), deviation, bar);
+                    compared++;
+                }
             }
         }
+        assertThat(compared).isPositive();
     }
 
     private static String spans(Object spans) {

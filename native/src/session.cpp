@@ -225,7 +225,7 @@ struct Session::StateHeader {
     long long n_outputs;
     int32_t outputs;
     int32_t reserved = 0;
-    uint64_t checksum; // of what follows
+    uint64_t checksum; // of this header, with 0 here, and of what follows
 };
 
 // Eight bytes at a time: a state may be gigabytes long.
@@ -241,6 +241,11 @@ static uint64_t checksum(const char * bytes, size_t count) {
         state = (state ^ static_cast<unsigned char>(*bytes)) * 0x100000001b3u;
     }
     return state;
+}
+
+uint64_t Session::state_checksum(StateHeader header, const char * content, size_t count) {
+    header.checksum = 0;
+    return checksum(reinterpret_cast<const char *>(&header), sizeof(header)) * 31 + checksum(content, count);
 }
 
 Session::StateHeader Session::state_header() const {
@@ -277,7 +282,7 @@ void Session::save_state(char * target) const {
     put(logits_.data(), sizeof(float) * output_floats(outputs_, ICF_OUTPUT_LOGITS, n_outputs_, model_->params().n_vocab));
     put(hidden_.data(), sizeof(float) * output_floats(outputs_, ICF_OUTPUT_HIDDEN, n_outputs_, model_->params().n_embd));
     cache_.save(static_cast<int>(length()), at);
-    header.checksum = checksum(target + sizeof(header), state_bytes() - sizeof(header));
+    header.checksum = state_checksum(header, target + sizeof(header), state_bytes() - sizeof(header));
     memcpy(target, &header, sizeof(header));
 }
 
@@ -314,7 +319,7 @@ void Session::restore_state(const char * source, size_t n_bytes) {
     }
     check_state(header, n_bytes);
     const char * at = source + sizeof(header);
-    if (checksum(at, n_bytes - sizeof(header)) != header.checksum) {
+    if (state_checksum(header, at, n_bytes - sizeof(header)) != header.checksum) {
         fail(ICF_ERROR_FORMAT, "the state is damaged: its checksum differs");
     }
     std::vector<int32_t> tokens(static_cast<size_t>(header.length));

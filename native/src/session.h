@@ -43,6 +43,7 @@ private:
     void fill_inputs(int n, const FillRows & fill);
     void fill_mask(int n);
     void keep_outputs(long long n_outputs, int32_t outputs);
+    static uint64_t state_checksum(StateHeader header, const char * content, size_t count);
     StateHeader state_header() const;
     void check_state(const StateHeader & header, size_t n_bytes) const;
 

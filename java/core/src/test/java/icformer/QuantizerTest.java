@@ -102,7 +102,7 @@ class QuantizerTest {
         try (GgufFile a = GgufFile.open(quantized);
                 GgufFile b = GgufFile.open(converted);
                 Arena arena = Arena.ofConfined()) {
-            assertThat(a.tensors()).isEqualTo(b.metadata().tensors());
+            assertThat(a.tensors()).isEqualTo(b.tensors());
             MemorySegment data = MappedFile.map(quantized, arena).asSlice(a.dataOffset());
             assertThat(data.mismatch(MappedFile.map(converted, arena).asSlice(b.dataOffset()))).isEqualTo(-1);
         }

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,9 +50,9 @@ class ZeroCopyTest {
     private String runChild() throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(ProcessHandle.current().info().command().orElseThrow());
-        command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-                .filter(argument -> argument.startsWith("-D"))
-                .toList());
+        for (String property : List.of("icformer.library.path", "icformer.root")) {
+            command.add("-D" + property + "=" + System.getProperty(property));
+        }
         command.addAll(List.of(
                 "--enable-native-access=ALL-UNNAMED",
                 "-Djextract.trace.downcalls=true",

@@ -190,14 +190,24 @@ int resolve_threads(int asked) {
 
 // ---- Computation ----
 
-Backend::Backend(int device, int n_threads) : device_(device_at(device)), n_threads_(resolve_threads(n_threads)) {
-    backend_.reset(ggml_backend_dev_init(device_.handle, nullptr));
+Backend::Backend(int device, int n_threads)
+    : device_(device_at(device)), n_threads_(resolve_threads(n_threads)),
+      set_threads_(backend_function<ggml_backend_set_n_threads_t>(device_, "ggml_backend_set_n_threads")),
+      backend_(ggml_backend_dev_init(device_.handle, nullptr)) {
     if (!backend_) {
         fail(ICF_ERROR_DEVICE, "device %s cannot be used", ggml_backend_dev_name(device_.handle));
     }
-    const auto set_threads = backend_function<ggml_backend_set_n_threads_t>(device_, "ggml_backend_set_n_threads");
-    if (set_threads) {
-        set_threads(backend_.get(), n_threads_);
+    if (set_threads_) {
+        set_threads_(backend_.get(), n_threads_);
+    }
+}
+
+// Waiting costs about as much as reading this many bytes of weights.
+static const double bytes_per_wait = 20e3;
+
+void Backend::use_threads_for(double work, int n_nodes) const {
+    if (set_threads_) {
+        set_threads_(backend_.get(), work < bytes_per_wait * n_nodes ? 1 : n_threads_);
     }
 }
 

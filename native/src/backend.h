@@ -53,6 +53,10 @@ public:
     const Device & device() const { return device_; }
     bool is_cpu() const { return device_.kind == ICF_DEVICE_CPU; }
     int n_threads() const { return n_threads_; }
+    // Has the following graphs computed by as many of the threads as pay for so many bytes of weights, times rows, and so
+    // many operations: between two operations the threads wait for each other.
+    void use_threads_for(double work, int n_nodes) const;
+
     ggml_backend_buffer_type_t buffer_type() const { return ggml_backend_get_default_buffer_type(backend_.get()); }
 
     // ICF_ERROR_MEMORY if the device has not that much left.
@@ -65,6 +69,7 @@ private:
 
     const Device & device_;
     int n_threads_;
+    ggml_backend_set_n_threads_t set_threads_;
     std::unique_ptr<ggml_backend, Deleter> backend_;
 };
 

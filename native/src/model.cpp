@@ -57,6 +57,11 @@ void copy_field(char * target, size_t capacity, const std::string & source) {
     memset(target + count, 0, capacity - count);
 }
 
+long long Model::product_bytes() const {
+    const bool tied = weights_.output == weights_.tok_embd;
+    return store_.bytes() - (tied ? 0 : static_cast<long long>(ggml_nbytes(weights_.tok_embd)));
+}
+
 void Model::describe(icf_model_info & info) const {
     info.n_vocab = params_.n_vocab;
     info.n_embd = params_.n_embd;

@@ -20,6 +20,9 @@ public:
 
     void describe(icf_model_info & info) const;
 
+    // Weights that every token is multiplied with.
+    long long product_bytes() const;
+
     // ICF_ERROR_ARGUMENT names the first token outside the vocabulary.
     void check_tokens(const int32_t * tokens, long long n_tokens) const;
 

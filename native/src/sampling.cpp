@@ -4,17 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_set>
 
 namespace icf {
 
 namespace {
-
-struct Candidate {
-    int32_t token;
-    float logit;
-    double probability;
-};
 
 bool more_likely(const Candidate & a, const Candidate & b) {
     return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
@@ -35,12 +28,15 @@ double uniform(long long seed, long long position) {
 }
 
 void penalise(std::vector<Candidate> & candidates, float penalty, const int32_t * recent, size_t n_recent) {
-    std::unordered_set<int32_t> seen;
     for (size_t i = 0; i < n_recent; i++) {
         const int32_t token = recent[i];
-        if (token >= 0 && static_cast<size_t>(token) < candidates.size() && seen.insert(token).second) {
-            float & logit = candidates[static_cast<size_t>(token)].logit;
-            logit = logit > 0 ? logit / penalty : logit * penalty;
+        if (token < 0 || static_cast<size_t>(token) >= candidates.size()) {
+            continue;
+        }
+        Candidate & c = candidates[static_cast<size_t>(token)];
+        if (c.probability == 0) { // once, however often it is there
+            c.logit = c.logit > 0 ? c.logit / penalty : c.logit * penalty;
+            c.probability = 1;
         }
     }
 }
@@ -134,12 +130,12 @@ int32_t most_likely(const float * logits, int n_vocab) {
 }
 
 int32_t draw(const float * logits, int n_vocab, const icf_sampling & s, const int32_t * recent, size_t n_recent,
-             long long position) {
+             long long position, std::vector<Candidate> & candidates) {
     const bool penalised = s.repetition_penalty != 1.0f && n_recent > 0;
     if (s.temperature == 0 && !penalised) {
         return most_likely(logits, n_vocab);
     }
-    std::vector<Candidate> candidates(static_cast<size_t>(n_vocab));
+    candidates.resize(static_cast<size_t>(n_vocab));
     for (int32_t i = 0; i < n_vocab; i++) {
         const float logit = std::isnan(logits[i]) ? -INFINITY : logits[i];
         candidates[static_cast<size_t>(i)] = {i, logit, 0};

@@ -2,7 +2,6 @@
 
 #include "error.h"
 #include "graph_ops.h"
-#include "sampling.h"
 
 #include <algorithm>
 #include <cstring>
@@ -105,6 +104,7 @@ void Session::build(const DecodeShape & shape) {
     ggml_context * ctx = runner_.begin();
     graph_ = build_decode_graph(ctx, runner_.graph(), model_->params(), model_->weights(), products_, cache_, shape);
     runner_.allocate();
+    backend_.use_threads_for(static_cast<double>(model_->product_bytes()) * shape.n_rows, ggml_graph_n_nodes(runner_.graph()));
     shape_ = shape;
 }
 
@@ -210,7 +210,7 @@ int32_t Session::sample(const icf_sampling & sampling) const {
     const float * last = logits(std::max(0LL, n_outputs_ - 1), 1);
     const size_t window = sampling.repetition_window < 0 ? tokens_.size() : static_cast<size_t>(sampling.repetition_window);
     const size_t n_recent = std::min(window, tokens_.size());
-    return draw(last, model_->params().n_vocab, sampling, tokens_.data() + tokens_.size() - n_recent, n_recent, length());
+    return draw(last, model_->params().n_vocab, sampling, tokens_.data() + tokens_.size() - n_recent, n_recent, length(), candidates_);
 }
 
 // ---- State ----

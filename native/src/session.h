@@ -3,6 +3,7 @@
 
 #include "graph_decode.h"
 #include "model.h"
+#include "sampling.h"
 
 #include <atomic>
 #include <functional>
@@ -68,6 +69,7 @@ private:
     std::vector<int32_t> positions_;
     std::vector<int64_t> slots_;
     std::vector<ggml_fp16_t> mask_;
+    mutable std::vector<Candidate> candidates_;
 };
 
 } // namespace icf

@@ -16,7 +16,8 @@ static icf_sampling setting(float temperature) {
 
 static int32_t draw_one(const std::vector<float> & logits, const icf_sampling & s, long long position = 0,
                         const std::vector<int32_t> & recent = {}) {
-    return draw(logits.data(), static_cast<int>(logits.size()), s, recent.data(), recent.size(), position);
+    std::vector<Candidate> scratch;
+    return draw(logits.data(), static_cast<int>(logits.size()), s, recent.data(), recent.size(), position, scratch);
 }
 
 // How often each token is drawn.

@@ -80,7 +80,7 @@ def write_pieces(path: pathlib.Path, keys: dict, command: list[str]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--llama", type=pathlib.Path, required=True, help="folder that get_llama.sh filled")
+    parser.add_argument("--llama", type=pathlib.Path, required=True, help="folder that bench/peers/get_llama.sh filled")
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--size", choices=["small", "large"], default="large")
     parser.add_argument("--seed", type=int, default=1)

@@ -1,30 +1,20 @@
-"""llama.cpp's tokenizer, out of a folder that the distribution's packages were unpacked into (see get_llama.sh)."""
+"""llama.cpp's tokenizer, out of a folder that the distribution's packages were unpacked into (see ../get_llama.sh)."""
 
 import pathlib
-import shutil
 import struct
 import subprocess
+import sys
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
 
-
-class Unavailable(Exception):
-    """llama.cpp cannot be had here: the reason in a sentence."""
+import packages  # noqa: E402
+from packages import Unavailable  # noqa: E402, F401
 
 
 def build(root: pathlib.Path, folder: pathlib.Path) -> list[str]:
     """Compiles the vocabulary server; the command that starts it, with the folder's own loader and C library."""
-    libraries = next(iter(sorted(root.glob("usr/lib/*-linux-gnu"))), root)
-    if not (libraries / "libllama.so.0").exists() or not (root / "usr/include/llama.h").exists():
-        raise Unavailable(f"no libllama and llama.h under {root}: run get_llama.sh {root}")
-    compiler = shutil.which("g++") or shutil.which("c++")
-    if compiler is None:
-        raise Unavailable("no C++ compiler")
-    program = folder / "llama_vocab_server"
-    subprocess.run([compiler, "-O1", "-std=c++17", f"-I{root}/usr/include", "-o", program, HERE / "llama_vocab_server.cpp",
-                    libraries / "libllama.so.0", "-Wl,--allow-shlib-undefined"], check=True)
-    loader = next(iter(libraries.glob("ld-linux-*.so.*")), None)
-    return [str(loader), "--library-path", str(libraries), str(program)] if loader else [str(program)]
+    return packages.build(root, HERE / "llama_vocab_server.cpp", folder)
 
 
 class Vocabulary:

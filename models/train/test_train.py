@@ -18,6 +18,7 @@ import metrics  # noqa: E402
 from data import Batches, Document, Question  # noqa: E402
 from former import Former, FormerConfig  # noqa: E402
 from icae import Icae  # noqa: E402
+from induction import start_with_induction  # noqa: E402
 from train import digest_rows, even_chunks, lm_sequence, rate_at  # noqa: E402
 
 
@@ -107,6 +108,24 @@ class IcaeTest(unittest.TestCase):
         padded = icae(torch.cat([torch.randn(1, 3, 32), rows], dim=1), torch.tensor([6]))
         torch.testing.assert_close(padded, alone, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(llm(ids).logits, plain)
+
+
+class InductionTest(unittest.TestCase):
+    def test_the_start_looks_back_and_finds_repetitions(self):
+        from transformers import AutoModelForCausalLM, LlamaConfig
+
+        torch.manual_seed(5)
+        llm = AutoModelForCausalLM.from_config(LlamaConfig(
+            vocab_size=300, hidden_size=128, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+            attention_bias=True, tie_word_embeddings=True), attn_implementation="eager")
+        start_with_induction(llm)
+        ids = torch.randperm(300)[:24].repeat(2)[None]
+        look, find = llm(ids, output_attentions=True).attentions
+        for head in range(4):
+            for row in range(6, 48):
+                self.assertEqual(int(look[0, head, row].argmax()), row - head - 1)
+        successors = [int(find[0, 0, row].argmax()) == row - 23 for row in range(26, 47)]
+        self.assertGreater(sum(successors), 12)  # of 21
 
 
 class DataTest(unittest.TestCase):

@@ -27,12 +27,13 @@ import torch.nn.functional as F
 from data import Batches, Document, Prompt, Tokenizer, read_documents
 from former import Former, FormerConfig
 from icae import Icae
+from induction import start_with_induction
 
 # `cpu` is the shipped pair, on one core. `gpu` is for one card with 24 GB or more.
 PRESETS = {
     "cpu": dict(
         width=128, layers=4, heads=4, ff=384, former_layers=3, former_heads=4, former_ff=384, digests=16, chunk=64, longest=64,
-        batch_tokens=2500, rate=0.008, decay=0.4, lm_steps=2500, pretrain_steps=2000, finetune_steps=1500, icae_steps=2000),
+        batch_tokens=2500, rate=0.004, decay=0.4, lm_steps=2500, pretrain_steps=2000, finetune_steps=1500, icae_steps=2000),
     "gpu": dict(
         width=512, layers=8, heads=8, ff=1408, former_layers=3, former_heads=8, former_ff=1408, digests=128, chunk=512,
         longest=512, batch_tokens=65536, rate=0.01, decay=0.4, lm_steps=12000, pretrain_steps=12000, finetune_steps=8000,
@@ -159,7 +160,10 @@ class Run:
         state = torch.load(self.checkpoint, map_location=self.a.device, weights_only=True)
         self.module.load_state_dict(state["module"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"]):
+            rates = [group["top_rate"] for group in optimizer.param_groups]  # of this command line, not of the checkpoint
             optimizer.load_state_dict(saved)
+            for group, rate in zip(optimizer.param_groups, rates):
+                group["top_rate"] = rate
         self.step, self.tokens, self.seconds, self.history = (state[n] for n in ("step", "tokens", "seconds", "history"))
         print(f"going on from step {self.step}", flush=True)
 
@@ -238,8 +242,11 @@ def new_llm(a, tokenizer: Tokenizer):
     config = LlamaConfig(
         vocab_size=tokenizer.size, hidden_size=a.width, intermediate_size=a.ff, num_hidden_layers=a.layers,
         num_attention_heads=a.heads, num_key_value_heads=a.heads, max_position_embeddings=2048, tie_word_embeddings=True,
-        bos_token_id=1, eos_token_id=2, rms_norm_eps=1e-5)
-    return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+        bos_token_id=1, eos_token_id=2, rms_norm_eps=1e-5, attention_bias=not a.no_bias)
+    llm = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    if not (a.plain_start or a.no_bias):
+        start_with_induction(llm)
+    return llm
 
 
 def frozen_llm(a):

@@ -19,6 +19,7 @@ public final class Main {
         COMMANDS.put("info", InfoCommand::new);
         COMMANDS.put("tokenize", TokenizeCommand::new);
         COMMANDS.put("dump", DumpCommand::of);
+        COMMANDS.put("bench", BenchCommand::new);
     }
 
     private Main() {}
@@ -36,7 +37,9 @@ public final class Main {
     static int run(Streams streams, String... args) {
         try {
             int code = commandLine(streams, args).execute(args);
-            streams.flush();
+            if (code == Failures.SUCCEEDED) {
+                streams.flush();
+            }
             return code;
         } catch (ClosedOutputException e) {
             return Failures.SUCCEEDED;

@@ -119,6 +119,7 @@ public final class Digest {
      *
      * @param as type of the elements in the file; F16 halves it and rounds every element to 11 significant bits
      * @throws IOException if it cannot be written
+     * @throws IcfException of status UNSUPPORTED if an element is beyond what F16 holds, 65504
      */
     public void save(Path path, RowType as) throws IOException {
         try (Arena scratch = Arena.ofConfined()) {
@@ -160,11 +161,19 @@ public final class Digest {
         for (long i = 0; i < elements; i++) {
             switch (as) {
                 case F16 -> target.setAtIndex(
-                        ValueLayout.JAVA_SHORT, i, Float.floatToFloat16(rows.getAtIndex(ValueLayout.JAVA_FLOAT, i)));
+                        ValueLayout.JAVA_SHORT, i, half(rows.getAtIndex(ValueLayout.JAVA_FLOAT, i)));
                 case F32 -> target.setAtIndex(
                         ValueLayout.JAVA_FLOAT, i, Float.float16ToFloat(rows.getAtIndex(ValueLayout.JAVA_SHORT, i)));
             }
         }
         return target;
+    }
+
+    private static short half(float value) {
+        short half = Float.floatToFloat16(value);
+        if (Float.isFinite(value) && !Float.isFinite(Float.float16ToFloat(half))) {
+            throw new IcfException(Status.UNSUPPORTED, value + " is beyond what F16 holds: save the digest as F32");
+        }
+        return half;
     }
 }

@@ -160,8 +160,7 @@ public final class Digester implements AutoCloseable {
      */
     public Digest digestEmbeddings(MemorySegment embeddings, long count, DigestOptions options) {
         long rowBytes = (long) info.width() * Float.BYTES;
-        Checks.argument(count >= 0, "count is %d, but must be 0 or more", count);
-        Segments.checkInput(embeddings, Math.multiplyExact(count, rowBytes), Float.BYTES, "embeddings");
+        Segments.checkInput(embeddings, Segments.bytes(count, rowBytes), Float.BYTES, "embeddings");
         List<Digest.Chunk> chunks = divide(count, options.maxChunk());
         handle.enter();
         try {
@@ -218,8 +217,9 @@ public final class Digester implements AutoCloseable {
     }
 
     private MemorySegment allocateRows(int chunks, @Nullable Arena arena) {
-        MemorySegment rows = Segments.allocate(arena != null ? arena : Arena.ofAuto(), chunks * chunkBytes());
-        Segments.checkOutput(rows, chunks * chunkBytes(), Float.BYTES, "rows");
+        long bytes = Segments.bytes(chunks, chunkBytes());
+        MemorySegment rows = Segments.allocate(arena != null ? arena : Arena.ofAuto(), bytes);
+        Segments.checkOutput(rows, bytes, Float.BYTES, "rows");
         return rows;
     }
 

@@ -8,6 +8,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Metadata of an open GGUF file. The list of keys is read once; values are read when they are asked for. */
 final class GgufMetadata implements Metadata {
+    /** By their number in {@code icf_value_kind}. */
+    private static final List<Kind> KINDS = List.of(Kind.INTEGER, Kind.NUMBER, Kind.BOOL, Kind.TEXT);
+
     private final GgufReader reader;
     private volatile @Nullable Map<String, Entry> entries;
 
@@ -76,7 +79,7 @@ final class GgufMetadata implements Metadata {
         if (known == null) {
             known = new LinkedHashMap<>();
             for (GgufReader.Key key : reader.keys()) {
-                Kind kind = Kind.values()[key.kind()];
+                Kind kind = KINDS.get(key.kind());
                 known.put(key.name(), new Entry(known.size(), new Key(key.name(), kind, key.isArray(), key.count())));
             }
             entries = known;

@@ -15,6 +15,15 @@ final class Segments {
 
     private Segments() {}
 
+    /** Bytes of so many rows. */
+    static long bytes(long count, long rowBytes) {
+        long bytes = count * rowBytes;
+        if (count < 0 || Math.multiplyHigh(count, rowBytes) != 0 || bytes < 0) {
+            throw new IcfException(Status.ARGUMENT, "%d rows of %d bytes are impossible".formatted(count, rowBytes));
+        }
+        return bytes;
+    }
+
     /** Memory of a caller's arena. */
     static MemorySegment allocate(Arena arena, long bytes) {
         try {

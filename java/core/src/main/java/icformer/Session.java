@@ -124,7 +124,7 @@ public final class Session implements AutoCloseable {
     public void append(MemorySegment rows, RowType type, long count, Outputs outputs) {
         long rowBytes = (long) model.info().width() * type.bytes();
         Checks.argument(count > 0, "there is nothing to append");
-        Segments.checkInput(rows, Math.multiplyExact(count, rowBytes), type.bytes(), "rows");
+        Segments.checkInput(rows, Segments.bytes(count, rowBytes), type.bytes(), "rows");
         handle.enter();
         try {
             appendBatches(
@@ -299,7 +299,7 @@ public final class Session implements AutoCloseable {
 
     private static long rowsBytes(long count, MemorySegment row) {
         Checks.argument(count > 0, "%d rows cannot be read", count);
-        return Math.multiplyExact(count, row.byteSize());
+        return Segments.bytes(count, row.byteSize());
     }
 
     /**

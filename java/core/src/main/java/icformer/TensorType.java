@@ -108,9 +108,8 @@ public final class TensorType {
      * @param target at least {@code count * bytes(rowLength)} bytes, off-heap
      */
     public void quantize(MemorySegment rows, long count, long rowLength, MemorySegment target) {
-        long floats = elements(count, rowLength);
-        Segments.checkInput(rows, floats * Float.BYTES, Float.BYTES, "rows");
-        Segments.checkOutput(target, count * bytes(rowLength), 1, "target");
+        Segments.checkInput(rows, floatBytes(count, rowLength), Float.BYTES, "rows");
+        Segments.checkOutput(target, Segments.bytes(count, bytes(rowLength)), 1, "target");
         NativeLibrary.quantizeRows(number, rows, count, rowLength, target);
     }
 
@@ -123,15 +122,13 @@ public final class TensorType {
      * @param rows [count, rowLength] floats, off-heap
      */
     public void dequantize(MemorySegment source, long count, long rowLength, MemorySegment rows) {
-        long floats = elements(count, rowLength);
-        Segments.checkInput(source, count * bytes(rowLength), 1, "source");
-        Segments.checkOutput(rows, floats * Float.BYTES, Float.BYTES, "rows");
+        Segments.checkInput(source, Segments.bytes(count, bytes(rowLength)), 1, "source");
+        Segments.checkOutput(rows, floatBytes(count, rowLength), Float.BYTES, "rows");
         NativeLibrary.dequantizeRows(number, source, count, rowLength, rows);
     }
 
-    private static long elements(long count, long rowLength) {
-        Checks.argument(count >= 0 && rowLength >= 0, "%d rows of %d elements", count, rowLength);
-        return Math.multiplyExact(count, rowLength);
+    private static long floatBytes(long count, long rowLength) {
+        return Segments.bytes(count, Segments.bytes(rowLength, Float.BYTES));
     }
 
     @Override

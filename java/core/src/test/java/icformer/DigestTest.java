@@ -96,6 +96,18 @@ class DigestTest {
     }
 
     @Test
+    void elementsBeyondHalvesAreRefused() {
+        MemorySegment rows = Arena.ofAuto().allocate(4 * Float.BYTES, Float.BYTES);
+        rows.setAtIndex(ValueLayout.JAVA_FLOAT, 2, 70000f);
+        Digest large = new Digest(rows, RowType.F32, 4, List.of(new Digest.Chunk(0, 5)), ORIGIN);
+
+        assertThatThrownBy(() -> large.save(file, RowType.F16))
+                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
+                .hasMessageContaining("70000.0");
+        assertThat(file).doesNotExist();
+    }
+
+    @Test
     void halvesCanBeWidenedAgain() throws IOException {
         digest.save(file, RowType.F16);
         Path wide = folder.resolve("wide.safetensors");

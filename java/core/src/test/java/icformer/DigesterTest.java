@@ -242,11 +242,11 @@ class DigesterTest {
             MemorySegment rows = model.embed(tokens(10), arena);
 
             assertThatThrownBy(() -> digester.digestEmbeddings(rows, 11)).hasMessageContaining("are needed");
-            assertThatThrownBy(() -> digester.digestEmbeddings(rows, -1)).hasMessageContaining("must be 0 or more");
+            assertThatThrownBy(() -> digester.digestEmbeddings(rows, -1)).hasMessageContaining("-1 rows");
             assertThatThrownBy(() -> digester.digestEmbeddings(MemorySegment.ofArray(new float[640]), 10))
                     .hasMessageContaining("Java heap");
             assertThatThrownBy(() -> digester.digestEmbeddings(rows, Long.MAX_VALUE / 2))
-                    .isInstanceOfAny(ArithmeticException.class, IcfException.class);
+                    .isInstanceOf(IcfException.class);
         }
     }
 

@@ -24,6 +24,15 @@ class SegmentsTest {
     }
 
     @Test
+    void rowsThatNoMemoryHolds() {
+        assertThat(Segments.bytes(3, 256)).isEqualTo(768);
+        assertThat(Segments.bytes(0, 256)).isZero();
+        assertRefused(() -> Segments.bytes(-1, 256), Status.ARGUMENT, "-1 rows");
+        assertRefused(() -> Segments.bytes(Long.MAX_VALUE / 255, 256), Status.ARGUMENT, "are impossible");
+        assertRefused(() -> Segments.bytes(Long.MAX_VALUE, 256), Status.ARGUMENT, "are impossible");
+    }
+
+    @Test
     void tooSmall() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment segment = arena.allocate(64, 4);

@@ -38,14 +38,18 @@ public final class NativeLibrary {
         }
         Path file = locate();
         loadFile(file);
-        int version = abiVersion(file);
+        checkVersion(file, abiVersion(file));
+        loaded = true;
+    }
+
+    /** Structs and functions are those of the header that the bindings were made from, or nothing is called. */
+    static void checkVersion(Path file, int version) {
         if (version != IcfNative.ICF_ABI_VERSION()) {
             throw new IcfException(
                     Status.MISMATCH,
                     "%s has version %d of the native interface, but this icformer needs %d: take both from one release"
                             .formatted(file, version, IcfNative.ICF_ABI_VERSION()));
         }
-        loaded = true;
     }
 
     private static Path locate() {

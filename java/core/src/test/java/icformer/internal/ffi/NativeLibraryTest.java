@@ -1,10 +1,12 @@
 package icformer.internal.ffi;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import icformer.Devices;
 import icformer.IcfException;
 import icformer.Icformer;
+import icformer.Status;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,13 +64,20 @@ class NativeLibraryTest {
 
     @Test
     void libraryOfAnotherKind() throws IOException, InterruptedException {
-        Path other = Path.of(System.getProperty("java.home"), "lib", "libnio.so");
+        Path other = Path.of(System.getProperty("java.home"), "lib", "libjsig.so"); // it needs nothing but the C library
         Files.copy(other, folder.resolve("libicf.so"));
 
         assertThat(run(folder.toString(), ""))
-                .satisfiesAnyOf(
-                        output -> assertThat(output).contains("is not the native library of icformer"),
-                        output -> assertThat(output).contains("cannot be loaded"));
+                .startsWith("MISMATCH " + folder)
+                .contains("libicf.so is not the native library of icformer");
+    }
+
+    @Test
+    void libraryOfAnotherVersion() {
+        assertThatThrownBy(() -> NativeLibrary.checkVersion(Path.of("libicf.so"), 99))
+                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.MISMATCH))
+                .hasMessage("libicf.so has version 99 of the native interface, but this icformer needs 1: "
+                        + "take both from one release");
     }
 
     @Test

@@ -161,12 +161,15 @@ class LifecycleTest {
             AtomicInteger refused = new AtomicInteger();
             for (int round = 0; round < 50; round++) {
                 Session session = model.openSession(OPTIONS);
+                CountDownLatch begun = new CountDownLatch(1);
                 Future<?> caller = pool.submit(() -> {
                     for (int i = 0; i < 100; i++) {
                         session.append(5);
+                        begun.countDown();
                     }
                 });
                 Future<?> closer = pool.submit(() -> {
+                    await(begun);
                     while (true) {
                         try {
                             session.close();

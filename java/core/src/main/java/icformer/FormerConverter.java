@@ -294,7 +294,14 @@ public final class FormerConverter {
     }
 
     private double writeTensor(Job job, GgufWriter writer, RowConverter converter, ProgressCounter counter) throws IOException {
-        StoredTensor source = job.source();
+        try (Arena arena = Arena.ofShared()) {
+            return write(job, job.source().mappedAlone(arena), writer, converter, counter);
+        }
+    }
+
+    private static double write(
+            Job job, StoredTensor source, GgufWriter writer, RowConverter converter, ProgressCounter counter)
+            throws IOException {
         if (typeOf(source).equals(job.type()) && source.isContiguous()) {
             writer.write(source.bytes());
             counter.add(source.elements());

@@ -10,7 +10,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** Read-only mappings of whole files. */
+/** Read-only mappings of files. */
 public final class MappedFile {
     private MappedFile() {}
 
@@ -28,6 +28,20 @@ public final class MappedFile {
         }
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+        }
+    }
+
+    /**
+     * Maps bytes {@code offset … offset + size - 1} of a regular file for the life of {@code arena}.
+     *
+     * @throws IOException if the file has become shorter, or cannot be mapped
+     */
+    static MemorySegment map(Path file, long offset, long size, Arena arena) throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            if (offset + size > channel.size()) {
+                throw new FileSystemException(file.toString(), null, "has become shorter");
+            }
+            return channel.map(FileChannel.MapMode.READ_ONLY, offset, size, arena);
         }
     }
 }

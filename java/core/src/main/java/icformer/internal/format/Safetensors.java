@@ -191,7 +191,8 @@ public final class Safetensors {
                         file, "tensor %s: begins at byte %d, which is not a multiple of the %d bytes of %s", name,
                         dataStart + begin, type.bytes(), type);
             }
-            return StoredTensor.contiguous(name, type, shape, bytes.asSlice(dataStart + begin, expected), file);
+            return StoredTensor.contiguous(
+                    name, type, shape, bytes.asSlice(dataStart + begin, expected), file, dataStart + begin);
         }
 
         private long byteSize(String name, ElementType type, List<Long> shape) throws IOException {

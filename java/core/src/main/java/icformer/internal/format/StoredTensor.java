@@ -1,5 +1,7 @@
 package icformer.internal.format;
 
+import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -15,10 +17,14 @@ import java.util.stream.Collectors;
  * @param shape elements per dimension, the slowest first; empty for a scalar
  * @param strides distance of neighbours along each dimension, in elements
  * @param data from the tensor's first element to the end of its last one or beyond
- * @param file where it was read from, for messages
+ * @param file where it was read from
+ * @param offset byte of the file at which {@code data} begins; {@link #NOT_IN_FILE} where the data are not the file's own
  */
 public record StoredTensor(
-        String name, ElementType type, List<Long> shape, List<Long> strides, MemorySegment data, Path file) {
+        String name, ElementType type, List<Long> shape, List<Long> strides, MemorySegment data, Path file, long offset) {
+
+    /** The data were unpacked, or come from elsewhere. */
+    public static final long NOT_IN_FILE = -1;
 
     private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort B16 = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -28,9 +34,30 @@ public record StoredTensor(
         strides = List.copyOf(strides);
     }
 
+    /** A tensor whose data are not the file's own. */
+    public StoredTensor(
+            String name, ElementType type, List<Long> shape, List<Long> strides, MemorySegment data, Path file) {
+        this(name, type, shape, strides, data, file, NOT_IN_FILE);
+    }
+
     /** A tensor whose elements follow one another in row-major order. */
-    static StoredTensor contiguous(String name, ElementType type, List<Long> shape, MemorySegment data, Path file) {
-        return new StoredTensor(name, type, shape, rowMajorStrides(shape), data, file);
+    static StoredTensor contiguous(
+            String name, ElementType type, List<Long> shape, MemorySegment data, Path file, long offset) {
+        return new StoredTensor(name, type, shape, rowMajorStrides(shape), data, file, offset);
+    }
+
+    /**
+     * The same tensor in a mapping of its own, for the life of {@code arena}. Pages of a mapping count as memory of the
+     * process once they were read: whoever reads all tensors of a file one by one holds one of them at a time this way.
+     *
+     * @throws IOException if the file cannot be mapped again
+     */
+    public StoredTensor mappedAlone(Arena arena) throws IOException {
+        if (offset == NOT_IN_FILE) {
+            return this;
+        }
+        return new StoredTensor(
+                name, type, shape, strides, MappedFile.map(file, offset, data.byteSize(), arena), file, offset);
     }
 
     static List<Long> rowMajorStrides(List<Long> shape) {

@@ -52,15 +52,17 @@ final class TorchFile {
                 data = zip.bytes(entry, arena);
                 storages.put(entry, data);
             }
-            tensors.put(view.getKey(), tensor(view.getKey(), view.getValue(), data, file));
+            tensors.put(view.getKey(), tensor(view.getKey(), view.getValue(), data, bytes, file));
         }
         return Collections.unmodifiableMap(tensors);
     }
 
-    private static StoredTensor tensor(String name, TensorUnpickler.Tensor view, MemorySegment data, Path file) {
+    private static StoredTensor tensor(String name, TensorUnpickler.Tensor view, MemorySegment storage, MemorySegment archive, Path file) {
         ElementType type = view.storage().type();
-        return new StoredTensor(
-                name, type, view.shape(), view.strides(), data.asSlice(view.offset() * type.bytes()), file);
+        MemorySegment data = storage.asSlice(view.offset() * type.bytes());
+        boolean stored = archive.asOverlappingSlice(data).isPresent(); // else it was packed
+        long offset = stored ? data.address() - archive.address() : StoredTensor.NOT_IN_FILE;
+        return new StoredTensor(name, type, view.shape(), view.strides(), data, file, offset);
     }
 
     private static boolean isZip(MemorySegment bytes) {

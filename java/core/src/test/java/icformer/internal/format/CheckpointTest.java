@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class CheckpointTest {
     @TempDir
@@ -34,6 +35,18 @@ class CheckpointTest {
             float[] value = new float[1];
             tensors.get("b").readFloats(0, 1, value);
             assertThat(value).containsExactly(2f);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"model.safetensors", "param.pt"})
+    void mapsATensorAlone(String file) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            for (StoredTensor tensor : Checkpoint.readFile(Checkpoints.TINY_BF16.resolve(file), arena).values()) {
+                StoredTensor alone = tensor.mappedAlone(arena);
+                assertThat(alone.data().address()).isNotEqualTo(tensor.data().address());
+                assertThat(alone.bytes().mismatch(tensor.bytes())).isEqualTo(-1);
+            }
         }
     }
 

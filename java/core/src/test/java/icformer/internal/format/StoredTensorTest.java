@@ -16,12 +16,12 @@ class StoredTensorTest {
     void widensHalvesAndBrainFloats() {
         // 1, -2, the largest, the smallest subnormal, infinity
         short[] halves = {0x3C00, (short) 0xC000, 0x7BFF, 0x0001, 0x7C00};
-        StoredTensor f16 = StoredTensor.contiguous("h", ElementType.F16, List.of(5L), MemorySegment.ofArray(halves), FILE);
+        StoredTensor f16 = StoredTensor.contiguous("h", ElementType.F16, List.of(5L), MemorySegment.ofArray(halves), FILE, 0);
         assertThat(floats(f16)).containsExactly(1f, -2f, 65504f, 0x1p-24f, Float.POSITIVE_INFINITY);
 
         short[] brains = {0x3F80, (short) 0xC000, 0x7F7F, 0x0001, (short) 0xFF80};
         StoredTensor bf16 =
-                StoredTensor.contiguous("b", ElementType.BF16, List.of(5L), MemorySegment.ofArray(brains), FILE);
+                StoredTensor.contiguous("b", ElementType.BF16, List.of(5L), MemorySegment.ofArray(brains), FILE, 0);
         assertThat(floats(bf16)).containsExactly(1f, -2f, 0x1.FEp127f, 0x1p-133f, Float.NEGATIVE_INFINITY);
     }
 
@@ -52,7 +52,7 @@ class StoredTensorTest {
     @Test
     void readsOnlyTheRowsAskedFor() {
         MemorySegment data = MemorySegment.ofArray(new float[] {0, 1, 2, 3, 4, 5});
-        StoredTensor tensor = StoredTensor.contiguous("c", ElementType.F32, List.of(3L, 2L), data, FILE);
+        StoredTensor tensor = StoredTensor.contiguous("c", ElementType.F32, List.of(3L, 2L), data, FILE, 0);
         float[] rows = new float[4];
         tensor.readFloats(1, 2, rows);
         assertThat(rows).containsExactly(2f, 3f, 4f, 5f);

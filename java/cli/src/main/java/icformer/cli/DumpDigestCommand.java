@@ -10,6 +10,7 @@ import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -30,8 +31,8 @@ final class DumpDigestCommand extends IcfCommand {
                 description = "Safetensors file whose only tensor is the context's word embeddings [n, width].")
         private @Nullable Path embeddings;
 
-        @Option(names = "--tokens", paramLabel = "IDS", required = true, converter = TokenIds.class, description = TokenIds.DESCRIPTION)
-        private int @Nullable [] tokens;
+        @Option(names = "--tokens", paramLabel = "IDS", required = true, converter = TokenIds.Converter.class, description = TokenIds.DESCRIPTION)
+        private @Nullable TokenIds tokens;
     }
 
     @ArgGroup(multiplicity = "1")
@@ -59,7 +60,9 @@ final class DumpDigestCommand extends IcfCommand {
     @Override
     void run() throws IOException {
         try (Arena arena = Arena.ofConfined()) {
-            Digest digest = source.embeddings != null ? digestEmbeddings(source.embeddings, arena) : digestTokens(source.tokens);
+            Digest digest = source.tokens != null
+                    ? digestTokens(source.tokens.values())
+                    : digestEmbeddings(Objects.requireNonNull(source.embeddings), arena);
             digest.save(output.file(), RowType.F32);
             output.report(Map.of("digest", List.of(digest.rowCount(), (long) digest.width())), streams());
         }
@@ -73,12 +76,11 @@ final class DumpDigestCommand extends IcfCommand {
         }
     }
 
-    private Digest digestTokens(int @Nullable [] tokens) throws IOException {
-        int[] given = tokens == null ? new int[0] : tokens;
-        checkNotEmpty(given.length);
+    private Digest digestTokens(int[] tokens) throws IOException {
+        checkNotEmpty(tokens.length);
         try (Model model = modelArguments.open();
                 Digester digester = formerArguments.open(model, modelArguments.digesterOptions())) {
-            return digester.digest(given, options());
+            return digester.digest(tokens, options());
         }
     }
 

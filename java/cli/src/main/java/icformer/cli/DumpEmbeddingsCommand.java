@@ -15,8 +15,8 @@ import picocli.CommandLine.Option;
 /** Writes the word embeddings of tokens. */
 @Command(name = "embeddings", description = "Write the word embeddings of tokens: tensor embeddings [n, width] F32.")
 final class DumpEmbeddingsCommand extends IcfCommand {
-    @Option(names = "--tokens", paramLabel = "IDS", required = true, converter = TokenIds.class, description = TokenIds.DESCRIPTION)
-    private int[] tokens = {};
+    @Option(names = "--tokens", paramLabel = "IDS", required = true, converter = TokenIds.Converter.class, description = TokenIds.DESCRIPTION)
+    private TokenIds tokens = TokenIds.NONE;
 
     @Mixin
     private DumpOutput output = new DumpOutput();
@@ -32,13 +32,13 @@ final class DumpEmbeddingsCommand extends IcfCommand {
     void run() throws IOException {
         try (Model model = modelArguments.open();
                 Arena arena = Arena.ofConfined()) {
-            List<Long> shape = List.of((long) tokens.length, (long) model.info().width());
+            List<Long> shape = List.of((long) tokens.values().length, (long) model.info().width());
             SafetensorsWriter.write(
                     output.file(),
                     AtomicFile.Existing.REPLACE,
                     Map.of(),
                     new SafetensorsWriter.Entry("embeddings", ElementType.F32, shape),
-                    model.embed(tokens, arena));
+                    model.embed(tokens.values(), arena));
             output.report(Map.of("embeddings", shape), streams());
         }
     }

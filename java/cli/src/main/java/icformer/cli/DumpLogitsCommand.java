@@ -20,6 +20,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -37,8 +38,8 @@ import picocli.CommandLine.Option;
 final class DumpLogitsCommand extends IcfCommand {
     /** The prompt. */
     private static final class Source {
-        @Option(names = "--tokens", paramLabel = "IDS", required = true, converter = TokenIds.class, description = TokenIds.DESCRIPTION)
-        private int @Nullable [] tokens;
+        @Option(names = "--tokens", paramLabel = "IDS", required = true, converter = TokenIds.Converter.class, description = TokenIds.DESCRIPTION)
+        private @Nullable TokenIds tokens;
 
         @Option(
                 names = "--embeddings",
@@ -85,18 +86,19 @@ final class DumpLogitsCommand extends IcfCommand {
         }
         try (Model model = modelArguments.open();
                 Arena arena = Arena.ofConfined()) {
-            if (source.embeddings != null) {
-                Embeddings embeddings = Embeddings.read(source.embeddings, model.info().width(), arena);
+            if (source.tokens != null) {
+                int[] tokens = source.tokens.values();
+                dump(model, tokens.length, (session, first, count) -> session.append(
+                        Arrays.copyOfRange(tokens, (int) first, (int) first + count), Outputs.logits(count)));
+            } else {
+                Path file = Objects.requireNonNull(source.embeddings);
+                Embeddings embeddings = Embeddings.read(file, model.info().width(), arena);
                 long rowBytes = (long) model.info().width() * Float.BYTES;
                 dump(model, embeddings.count(), (session, first, count) -> session.append(
                         embeddings.rows().asSlice(first * rowBytes, count * rowBytes),
                         RowType.F32,
                         count,
                         Outputs.logits(count)));
-            } else {
-                int[] tokens = source.tokens == null ? new int[0] : source.tokens;
-                dump(model, tokens.length, (session, first, count) -> session.append(
-                        Arrays.copyOfRange(tokens, (int) first, (int) first + count), Outputs.logits(count)));
             }
         }
     }

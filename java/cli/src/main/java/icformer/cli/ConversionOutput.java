@@ -51,10 +51,10 @@ final class ConversionOutput {
                 .collect(Collectors.groupingBy(Function.identity(), LinkedHashMap::new, Collectors.counting()));
     }
 
-    /** Prints which tensors changed, with their errors, and a line about the file. */
+    /** Prints the tensors that lost something, with their errors, and a line about the file. */
     static void print(ConversionReport report, Streams streams) {
         List<ConversionReport.Tensor> changed =
-                report.tensors().stream().filter(tensor -> !tensor.from().equals(tensor.to())).toList();
+                report.tensors().stream().filter(tensor -> tensor.error() > 0 || tensor.fellBack()).toList();
         StringBuilder text = new StringBuilder();
         for (ConversionReport.Tensor tensor : changed) {
             text.append("%-32s %7s -> %-7s  relative error %.3g%s%n".formatted(

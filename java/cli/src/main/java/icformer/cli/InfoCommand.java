@@ -146,7 +146,7 @@ final class InfoCommand extends IcfCommand {
         return switch (key.kind()) {
             case TEXT -> metadata.text(key.name());
             case BOOL -> metadata.bool(key.name());
-            case NUMBER -> metadata.number(key.name());
+            case NUMBER -> shortest(metadata.number(key.name()));
             // a hash uses all 64 bits of an unsigned integer
             case INTEGER -> key.name().endsWith("_hash")
                     ? Long.toUnsignedString(metadata.integer(key.name()))
@@ -154,10 +154,18 @@ final class InfoCommand extends IcfCommand {
         };
     }
 
+    /** A float that was widened is shown as a float: 1.0E-6, not 9.999999974752427E-7. */
+    private static Number shortest(double number) {
+        if ((float) number == number) {
+            return (float) number;
+        }
+        return number;
+    }
+
     private static List<?> elements(Metadata metadata, Metadata.Key key) {
         Stream<?> elements = switch (key.kind()) {
             case TEXT -> metadata.texts(key.name()).stream();
-            case NUMBER -> Arrays.stream(metadata.numbers(key.name())).boxed();
+            case NUMBER -> Arrays.stream(metadata.numbers(key.name())).mapToObj(InfoCommand::shortest);
             case INTEGER -> Arrays.stream(metadata.integers(key.name())).boxed();
             case BOOL -> Arrays.stream(metadata.integers(key.name())).mapToObj(bit -> bit != 0);
         };
@@ -176,8 +184,9 @@ final class InfoCommand extends IcfCommand {
             if ("icformer-digest".equals(read.metadata().get("format"))) {
                 object.put("format", "digest");
                 describe(Digest.load(path, arena), object);
+            } else {
+                object.put("metadata", read.metadata());
             }
-            object.put("metadata", read.metadata());
             if (tensors || !object.containsKey("rows")) {
                 object.put("tensors", read.tensors().values().stream()
                         .map(tensor -> {

@@ -46,11 +46,18 @@ final class ModelArguments {
     }
 
     Model open() throws IOException {
-        return Model.open(file(), new ModelOptions(deviceIndex(ModelOptions.AUTOMATIC_DEVICE), !noMmap));
+        return Model.open(
+                file(),
+                ModelOptions.defaults()
+                        .withDevice(deviceIndex(ModelOptions.AUTOMATIC_DEVICE))
+                        .withUseMmap(!noMmap));
     }
 
     DigesterOptions digesterOptions() {
-        return new DigesterOptions(threads(), deviceIndex(DigesterOptions.AUTOMATIC_DEVICE), !noMmap);
+        return DigesterOptions.defaults()
+                .withThreads(threads())
+                .withDevice(deviceIndex(DigesterOptions.AUTOMATIC_DEVICE))
+                .withUseMmap(!noMmap);
     }
 
     private int deviceIndex(int automatic) {

@@ -1,0 +1,147 @@
+package icformer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import icformer.internal.format.AtomicFile;
+import icformer.internal.format.GgufValue;
+import icformer.internal.format.GgufWriter;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What only a process of its own shows: exit codes, pipes and signals. */
+@Timeout(120)
+@EnabledOnOs(OS.LINUX)
+class ProcessTest {
+    @TempDir
+    private Path folder;
+
+    @Test
+    void theExitCodeIsThatOfTheCommand() throws Exception {
+        Process success = start(List.of(), "tokenize", "The lamp", "--model", Cli.MODEL.toString());
+        assertThat(new String(success.getInputStream().readAllBytes(), StandardCharsets.UTF_8)).contains("\" The\"");
+        assertThat(success.waitFor()).isZero();
+
+        Process failure = start(List.of(), "info", folder.resolve("none").toString());
+        assertThat(errors(failure)).isEqualTo("icf info: " + folder.resolve("none") + ": no such file\n");
+        assertThat(failure.waitFor()).isEqualTo(1);
+
+        assertThat(start(List.of(), "nonsense").waitFor()).isEqualTo(2);
+    }
+
+    @Test
+    void aBrokenPipeEndsTheCommandQuietly() throws Exception {
+        Process process = start(List.of(), generate("1500"));
+        assertThat(process.getInputStream().read()).isNotNegative();
+        process.getInputStream().close();
+        assertThat(errors(process)).isEmpty();
+        assertThat(process.waitFor()).isZero();
+    }
+
+    @Test
+    void aFullDiskIsTold() throws Exception {
+        Process process = start(List.of("sh", "-c", "exec \"$@\" >/dev/full", "sh"), "tokenize", "The lamp", "--model", Cli.MODEL.toString());
+        assertThat(errors(process)).startsWith("icf tokenize: standard output: ").containsOnlyOnce("\n");
+        assertThat(process.waitFor()).isEqualTo(1);
+    }
+
+    @Test
+    void aClosedStandardInputIsAnEmptyOne() throws Exception {
+        Process process = start(
+                List.of("sh", "-c", "exec \"$@\" <&-", "sh"), Cli.withPair("ask", "--context", "-", "--question", "q"));
+        assertThat(errors(process)).isEqualTo("icf ask: the context is empty: nothing came from standard input\n");
+        assertThat(process.waitFor()).isEqualTo(1);
+    }
+
+    /** {@code env} undoes what a shell in the background does to the signal. */
+    @Test
+    void anInterruptEndsTheCommandAtOnce() throws Exception {
+        Process process = start(List.of("env", "--default-signal=INT"), generate("1500"));
+        assertThat(process.getInputStream().read()).isNotNegative();
+        interrupt(process);
+        assertThat(errors(process)).isEmpty();
+        assertThat(process.waitFor()).isEqualTo(130);
+    }
+
+    @Test
+    void anInterruptLeavesNoFile() throws Exception {
+        Process process = start(
+                List.of("env", "--default-signal=INT"),
+                Cli.withModel("dump", "logits", "--tokens", "1", "--generate", "2000", "-o", folder.resolve("out").toString()));
+        while (files().isEmpty()) {
+            assertThat(process.isAlive()).isTrue();
+            Thread.sleep(5);
+        }
+        interrupt(process);
+        assertThat(errors(process)).isEmpty();
+        assertThat(process.waitFor()).isEqualTo(130);
+        assertThat(files()).isEmpty();
+    }
+
+    @Test
+    void outputIsUtf8WhateverTheLocale() throws Exception {
+        Path file = folder.resolve("named.gguf");
+        Map<String, GgufValue> metadata = Map.of("general.name", GgufValue.text("gr\u00fcn \u4f60"));
+        try (GgufWriter writer = GgufWriter.create(file, AtomicFile.Existing.KEEP, metadata, List.of())) {
+            writer.commit();
+        }
+        Process process = start(List.of("env", "LC_ALL=C"), "info", file.toString());
+        assertThat(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                .contains("name: gr\u00fcn \u4f60\n");
+    }
+
+    private static String[] generate(String tokens) {
+        return Cli.withModel(
+                "generate", "--prompt", "The lamp", "--max-tokens", tokens, "--temperature", "1", "--seed", "1");
+    }
+
+    private static void interrupt(Process process) throws IOException, InterruptedException {
+        assertThat(new ProcessBuilder("kill", "-INT", String.valueOf(process.pid())).start().waitFor()).isZero();
+        assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    }
+
+    private static String errors(Process process) throws IOException {
+        return new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+    }
+
+    private List<Path> files() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.toList();
+        }
+    }
+
+    /** Starts the command line in a virtual machine as the launcher does, with the modules or classes of this one. */
+    private Process start(List<String> prefix, String... args) throws IOException {
+        List<String> command = new ArrayList<>(prefix);
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m"));
+        command.add(property("icformer.root"));
+        command.add(property("icformer.library.path"));
+        @Nullable String modules = System.getProperty("jdk.module.path");
+        if (modules != null) {
+            command.add("--enable-native-access=icformer,icformer.bindings");
+            command.addAll(List.of("--module-path", modules, "--module", "icformer.cli/icformer.cli.Main"));
+        } else {
+            command.add("--enable-native-access=ALL-UNNAMED");
+            command.addAll(List.of("-cp", System.getProperty("java.class.path"), "icformer.cli.Main"));
+        }
+        command.addAll(List.of(args));
+        return new ProcessBuilder(command).start();
+    }
+
+    private static String property(String name) {
+        return "-D%s=%s".formatted(name, System.getProperty(name));
+    }
+}

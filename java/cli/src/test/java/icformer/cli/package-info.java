@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.cli;
+
+import org.jspecify.annotations.NullMarked;

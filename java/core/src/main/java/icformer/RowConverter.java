@@ -173,7 +173,16 @@ final class RowConverter implements AutoCloseable {
 
         Block convert(Source source) {
             source.read(first, count, floats);
-            type.quantize(floats, count, rowLength, target);
+            try {
+                type.quantize(floats, count, rowLength, target);
+            } catch (IcfException e) {
+                if (e.status() != Status.ARGUMENT) {
+                    throw e;
+                }
+                // values that are not finite, or beyond the range of the blocks' scales
+                difference = Double.NaN;
+                return this;
+            }
             type.dequantize(target, count, rowLength, restored);
             measure();
             return this;

@@ -18,6 +18,8 @@ public final class Main {
         COMMANDS.put("quantize", QuantizeCommand::new);
         COMMANDS.put("info", InfoCommand::new);
         COMMANDS.put("tokenize", TokenizeCommand::new);
+        COMMANDS.put("compare", CompareCommand::new);
+        COMMANDS.put("eval", EvalCommand::of);
         COMMANDS.put("dump", DumpCommand::of);
         COMMANDS.put("bench", BenchCommand::new);
     }

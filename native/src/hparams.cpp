@@ -116,7 +116,10 @@ static const Architecture & find_architecture(const GgufFile & file) {
 
 static int read_vocabulary_size(const ParamReader & reader) {
     const long long tokens = reader.file().find_key("tokenizer.ggml.tokens");
-    if (tokens >= 0 && reader.file().key_is_array(tokens)) {
+    if (tokens >= 0) {
+        if (!reader.file().key_is_array(tokens) || reader.file().key_kind(tokens) != ICF_VALUE_TEXT) {
+            fail(ICF_ERROR_FORMAT, "%s: key 'tokenizer.ggml.tokens' is not a list of texts", reader.path());
+        }
         const long long count = reader.file().key_length(tokens);
         return reader.size_or("vocab_size", count, max_vocab);
     }
@@ -129,6 +132,7 @@ DecoderParams read_decoder_params(const GgufFile & file) {
     if (file.integer(reader.key("expert_count")).value_or(0) > 0) {
         fail(ICF_ERROR_UNSUPPORTED, "%s: mixtures of experts are not supported", reader.path());
     }
+    file.string("general.name"); // of the wrong kind it is refused here, not when it is asked for
     DecoderParams p;
     p.architecture = architecture.name;
     p.n_vocab = read_vocabulary_size(reader);
@@ -171,6 +175,7 @@ FormerParams read_former_params(const GgufFile & file) {
         fail(ICF_ERROR_FORMAT, "%s: not an IC-Former (its architecture is '%s')", file.path().c_str(), architecture.c_str());
     }
     const ParamReader reader(file, "icformer");
+    file.string("general.name"); // as above
     FormerParams p;
     p.n_embd = reader.size("embedding_length", max_width);
     p.n_layer = reader.size("block_count", max_layers);

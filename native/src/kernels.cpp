@@ -84,13 +84,17 @@ template <int group> ICF_TARGET static void pack_block(const float * x, RowsBloc
     const __m512 b = _mm512_loadu_ps(x + 16);
     const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
     const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-    const __m512i ia = _mm512_cvtps_epi32(_mm512_mul_ps(a, _mm512_set1_ps(inverse)));
-    const __m512i ib = _mm512_cvtps_epi32(_mm512_mul_ps(b, _mm512_set1_ps(inverse)));
+    const __m512 sa = _mm512_mul_ps(a, _mm512_set1_ps(inverse));
+    const __m512 sb = _mm512_mul_ps(b, _mm512_set1_ps(inverse));
+    const __mmask16 na = _mm512_cmp_ps_mask(sa, sa, _CMP_ORD_Q); // elements that are numbers
+    const __mmask16 nb = _mm512_cmp_ps_mask(sb, sb, _CMP_ORD_Q);
+    const __m512i ia = _mm512_maskz_cvtps_epi32(na, sa);
+    const __m512i ib = _mm512_maskz_cvtps_epi32(nb, sb);
+    const bool all_numbers = (na & nb) == 0xFFFF;
     _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row]), _mm512_cvtepi32_epi8(ia));
     _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row] + 16), _mm512_cvtepi32_epi8(ib));
-    block.scales[row] = _cvtsh_ss(_cvtss_sh(largest / 127.0f, 0)); // rounded to F16, as ggml's Q8_0 has it
-    const uint32_t sum = static_cast<uint32_t>(_mm512_reduce_add_epi32(_mm512_add_epi32(ia, ib))); // wraps for NaN
-    block.corrections[row] = static_cast<int32_t>(0u - 128u * sum);
+    block.scales[row] = all_numbers ? _cvtsh_ss(_cvtss_sh(largest / 127.0f, 0)) : NAN; // rounded to F16, as ggml's Q8_0 has it
+    block.corrections[row] = -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(ia, ib));
 }
 
 template <int group>

@@ -275,8 +275,10 @@ void Session::save_state(char * target) const {
     StateHeader header = state_header();
     char * at = target + sizeof(header);
     const auto put = [&](const void * source, size_t count) {
-        memcpy(at, source, count);
-        at += count;
+        if (count > 0) { // what is empty may have no address
+            memcpy(at, source, count);
+            at += count;
+        }
     };
     put(tokens_.data(), tokens_.size() * sizeof(int32_t));
     put(logits_.data(), sizeof(float) * output_floats(outputs_, ICF_OUTPUT_LOGITS, n_outputs_, model_->params().n_vocab));
@@ -326,8 +328,10 @@ void Session::restore_state(const char * source, size_t n_bytes) {
     std::vector<float> logits(output_floats(header.outputs, ICF_OUTPUT_LOGITS, header.n_outputs, model_->params().n_vocab));
     std::vector<float> hidden(output_floats(header.outputs, ICF_OUTPUT_HIDDEN, header.n_outputs, model_->params().n_embd));
     const auto get = [&](void * target, size_t count) {
-        memcpy(target, at, count);
-        at += count;
+        if (count > 0) {
+            memcpy(target, at, count);
+            at += count;
+        }
     };
     get(tokens.data(), tokens.size() * sizeof(int32_t));
     get(logits.data(), logits.size() * sizeof(float));

@@ -124,7 +124,7 @@ public final class Quantizer {
             List<Job> jobs = tensors.stream().map(tensor -> job(tensor, tied)).toList();
             List<GgufWriter.Entry> entries = jobs.stream().map(Job::entry).toList();
             try (GgufWriter writer = GgufWriter.create(out, existing, metadata(bytes), entries)) {
-                return write(jobs, bytes.asSlice(file.dataOffset()), writer);
+                return write(jobs, file.dataOffset(), writer);
             }
         }
     }
@@ -174,14 +174,14 @@ public final class Quantizer {
 
     // ---- Data ----
 
-    private ConversionReport write(List<Job> jobs, MemorySegment data, GgufWriter writer) throws IOException {
+    private ConversionReport write(List<Job> jobs, long dataOffset, GgufWriter writer) throws IOException {
         List<ConversionReport.Tensor> reports = new ArrayList<>();
         ProgressCounter counter =
                 new ProgressCounter(jobs.stream().mapToLong(job -> job.tensor().elements()).sum(), options.progress());
         try (RowConverter converter = new RowConverter()) {
             for (Job job : jobs) {
                 TensorInfo tensor = job.tensor();
-                double error = writeTensor(job, data.asSlice(tensor.offset(), tensor.bytes()), writer, converter, counter);
+                double error = writeTensor(job, dataOffset + tensor.offset(), writer, converter, counter);
                 GgufWriter.Entry entry = job.entry();
                 reports.add(new ConversionReport.Tensor(
                         tensor.name(), entry.shape(), tensor.type(), job.type(), job.wanted(), entry.bytes(), error));
@@ -190,19 +190,27 @@ public final class Quantizer {
         return new ConversionReport(out, writer.commit(), reports);
     }
 
-    private double writeTensor(
-            Job job, MemorySegment source, GgufWriter writer, RowConverter converter, ProgressCounter counter)
+    /** Maps the tensor alone: pages of a mapping count as memory of the process once they were read. */
+    private double writeTensor(Job job, long offset, GgufWriter writer, RowConverter converter, ProgressCounter counter)
+            throws IOException {
+        try (Arena arena = Arena.ofShared()) {
+            return write(job, MappedFile.map(source, offset, job.tensor().bytes(), arena), writer, converter, counter);
+        }
+    }
+
+    private double write(
+            Job job, MemorySegment data, GgufWriter writer, RowConverter converter, ProgressCounter counter)
             throws IOException {
         TensorType from = job.tensor().type();
         if (from.equals(job.type())) {
-            writer.write(source);
+            writer.write(data);
             counter.add(job.tensor().elements());
             return 0;
         }
         long rowBytes = from.bytes(job.rowLength());
         double error = converter.convert(
                 (first, count, floats) ->
-                        from.dequantize(source.asSlice(first * rowBytes, count * rowBytes), count, job.rowLength(), floats),
+                        from.dequantize(data.asSlice(first * rowBytes, count * rowBytes), count, job.rowLength(), floats),
                 job.rows(),
                 job.rowLength(),
                 job.type(),
@@ -210,7 +218,7 @@ public final class Quantizer {
                     writer.write(bytes);
                     counter.add(elements);
                 });
-        TensorTypes.checkError(error, this.source, job.tensor().name(), job.type());
+        TensorTypes.checkError(error, source, job.tensor().name(), job.type());
         return error;
     }
 }

@@ -36,7 +36,7 @@ public final class MappedFile {
      *
      * @throws IOException if the file has become shorter, or cannot be mapped
      */
-    static MemorySegment map(Path file, long offset, long size, Arena arena) throws IOException {
+    public static MemorySegment map(Path file, long offset, long size, Arena arena) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             if (offset + size > channel.size()) {
                 throw new FileSystemException(file.toString(), null, "has become shorter");

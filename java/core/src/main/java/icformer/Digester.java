@@ -141,7 +141,7 @@ public final class Digester implements AutoCloseable {
                 handle.runBatch(ids.asSlice(start * Integer.BYTES), ends, rowsOf(rows, first, end));
                 tell(options.progress(), end, chunks.size());
             }
-            return digest(rows, chunks, Hashes.sha256(ids));
+            return digestOf(rows, chunks, Hashes.sha256(ids));
         } finally {
             handle.exit();
         }
@@ -171,10 +171,15 @@ public final class Digester implements AutoCloseable {
                 handle.runRows(part, chunk.length(), rowsOf(rows, i, i + 1));
                 tell(options.progress(), i + 1, chunks.size());
             }
-            return digest(rows, chunks, "");
+            return digestOf(rows, chunks, "");
         } finally {
             handle.exit();
         }
+    }
+
+    /** A context that grows, to be digested at any time. */
+    public ContextStream openStream() {
+        return new ContextStream(this);
     }
 
     /**
@@ -231,7 +236,7 @@ public final class Digester implements AutoCloseable {
         return (long) info.digestRows() * info.width() * Float.BYTES;
     }
 
-    private Digest digest(MemorySegment rows, List<Digest.Chunk> chunks, String contextSha256) {
+    Digest digestOf(MemorySegment rows, List<Digest.Chunk> chunks, String contextSha256) {
         return new Digest(
                 rows,
                 RowType.F32,

@@ -136,7 +136,7 @@ ICF_API icf_status icf_type_describe(int32_t type, icf_type_info *info, icf_erro
 
 /* Converts `n_rows` rows of `row_length` floats to `type`. `target_bytes` is the size of `target` and must be at least
  * n_rows * row_length / block_length * block_bytes. Types that cannot do without an importance matrix are
- * ICF_ERROR_UNSUPPORTED. */
+ * ICF_ERROR_UNSUPPORTED; numbers that are not finite, or beyond what the scales of a quantised type hold, ICF_ERROR_ARGUMENT. */
 ICF_API icf_status icf_quantize_rows(int32_t type, const float *rows, long long n_rows, long long row_length, void *target,
                                      long long target_bytes, icf_error *error);
 
@@ -331,7 +331,8 @@ ICF_API const icf_gguf *icf_digester_gguf(const icf_digester *digester);
 ICF_API long long icf_chunk_length(long long n, long long max_chunk);
 
 /* Fills the token table for `n_tokens` tokens, so that digesting them later costs no more than a look-up: the whole
- * vocabulary ahead of time, or a context as it arrives. Without a table only the tokens are checked. */
+ * vocabulary ahead of time, or a context as it arrives. Without a table only the tokens are checked. The
+ * call takes as long as its tokens are many: give them in portions. */
 ICF_API icf_status icf_digester_prepare(icf_digester *digester, const int32_t *tokens, long long n_tokens, icf_error *error);
 
 /* Digests one chunk: `tokens` [n_tokens] to `rows` [n_digest, n_embd]; `n_floats` is the size of `rows`. n_tokens may be 0
@@ -361,7 +362,7 @@ typedef struct icf_session_options {
     int32_t n_threads; /* 0: the number of physical cores */
     int32_t n_ctx;     /* positions the KV cache holds; 0: what the model was trained for, at most 4096 */
     int32_t n_batch;   /* most rows of one append; 0: 512 */
-    int32_t kv_type;   /* ICF_TYPE_F16, ICF_TYPE_Q8_0, or ICF_TYPE_F32 */
+    int32_t kv_type;   /* ICF_TYPE_F16, ICF_TYPE_F32, or ICF_TYPE_Q8_0 (heads of a multiple of 32 elements) */
     int32_t reserved;
 } icf_session_options;
 

@@ -285,9 +285,14 @@ ggml_tensor * FastFormer::self_attention(ggml_context * ctx, int i, ggml_tensor 
     return attention(ctx, heads_last(ctx, q), heads_last(ctx, k), heads_last(ctx, heads(l.wv, l.bv)), self_mask_);
 }
 
-void FastFormer::run(const void * const * rows, bool rows_are_f16, int n, float * digest) {
+ggml_cgraph * FastFormer::graph(int n) {
     reserve(n);
     build(n);
+    return runner_.graph();
+}
+
+void FastFormer::run(const void * const * rows, bool rows_are_f16, int n, float * digest) {
+    graph(n);
     gather_->rows = rows;
     gather_->is_f16 = rows_are_f16;
     gather_->n = n;

@@ -32,6 +32,9 @@ public:
     // Digests a context whose contributions are `rows` [n] pointers to row_length elements → [n_digest, n_embd]
     void run(const void * const * rows, bool rows_are_f16, int n, float * digest);
 
+    // The graph that run() computes for a context of n rows; valid until the next call.
+    ggml_cgraph * graph(int n);
+
     long long bytes() const;
 
 private:

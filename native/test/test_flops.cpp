@@ -143,10 +143,10 @@ DecoderParams decoder_params(const Shape & s, int n_vocab) {
     return p;
 }
 
-// Enough for the weights of a shape and 128 kilobytes of rounding.
+// Enough for the matrices of a shape, and for its vectors.
 size_t weight_bytes(const Shape & s, int n_vocab) {
     const size_t layer = size_t(2 * s.n_embd + 2 * s.n_embd_kv() + 3 * s.n_ff) * s.n_embd;
-    return (layer * s.n_layer + size_t(n_vocab + s.n_digest) * s.n_embd) * sizeof(float) + (1u << 20);
+    return (layer * s.n_layer + size_t(n_vocab + s.n_digest) * s.n_embd) * sizeof(float) + (16u << 20);
 }
 
 // ---- Counting ----

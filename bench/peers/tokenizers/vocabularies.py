@@ -36,7 +36,7 @@ def sentence_piece(texts: list[str], size: int) -> dict:
     tokens, scores, types = [], [], []
     for id in range(model.vocab_size()):
         text = model.id_to_piece(id)
-        tokens.append(text)
+        tokens.append(text.replace("▁", " ") if text in SPM_USER else text)  # as converters write them
         scores.append(model.get_score(id))
         types.append(UNKNOWN if model.is_unknown(id) else CONTROL if model.is_control(id)
                      else BYTE if model.is_byte(id) else USER_DEFINED if text in SPM_USER else NORMAL)

@@ -61,7 +61,10 @@ public sealed interface Tokenizer permits VocabularyTokenizer {
     /** {@link #encode(String, boolean, boolean)} of a text in UTF-8, at most 512 MiB of it. */
     int[] encode(byte[] text, boolean addSpecial, boolean parseSpecial);
 
-    /** The text of a sequence without its control tokens: {@code decode(encode(text))} is {@code text}. */
+    /**
+     * The text of a sequence without its control tokens. {@code decode(encode(text))} is {@code text}, but for the space that
+     * a SentencePiece vocabulary gets behind user-defined tokens, and for U+2581, which is its space.
+     */
     default String decode(int... ids) {
         return decode(ids, false);
     }

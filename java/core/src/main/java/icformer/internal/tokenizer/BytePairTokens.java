@@ -27,10 +27,11 @@ public final class BytePairTokens extends Tokens {
     }
 
     private BytePairTokens(Metadata metadata, PreTokenizer preTokenizer) {
-        super(new Vocabulary(metadata, Vocabulary.NONE, Vocabulary.NONE, Vocabulary.NONE, preTokenizer.addsBos()));
+        super(new Vocabulary(
+                metadata, Vocabulary.NONE, Vocabulary.NONE, Vocabulary.NONE, preTokenizer.addsBos()));
         this.preTokenizer = preTokenizer;
         bytes = ByteLevel.decode(vocabulary().texts());
-        index = new ByteStringIndex(bytes);
+        index = vocabulary().index(bytes);
         others = others();
         List<String> merges = Vocabulary.list(metadata, "merges");
         ranks = new MergeRanks(merges);
@@ -40,12 +41,10 @@ public final class BytePairTokens extends Tokens {
     private Map<String, Integer> others() {
         Map<String, Integer> known = new HashMap<>();
         for (int id = 0; id < bytes.size(); id++) {
-            int first = bytes.length(id) > 0
-                    ? index.find(bytes.get(id))
-                    : known.getOrDefault(vocabulary().text(id), id);
-            Vocabulary.require(first == id, "tokens " + first + " and " + id + " are both '" + vocabulary().text(id) + "'");
             if (bytes.length(id) == 0) {
-                known.put(vocabulary().text(id), id);
+                Integer first = known.putIfAbsent(vocabulary().text(id), id);
+                Vocabulary.require(
+                        first == null, "tokens " + first + " and " + id + " are both '" + vocabulary().text(id) + "'");
             }
         }
         return known;

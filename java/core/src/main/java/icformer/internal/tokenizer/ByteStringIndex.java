@@ -4,22 +4,34 @@ package icformer.internal.tokenizer;
 final class ByteStringIndex {
     static final int NONE = -1;
 
+    /** What to do about a string that is there already. */
+    interface Repetition {
+        void accept(int first, int second);
+    }
+
     private final ByteStrings strings;
     private final HashSlots slots;
-    private int size;
 
-    /** Of all strings but the empty ones. */
-    ByteStringIndex(ByteStrings strings) {
+    /**
+     * Of all strings but the empty ones.
+     *
+     * @param onRepetition told of the first of two equal strings and of the other one
+     */
+    ByteStringIndex(ByteStrings strings, Repetition onRepetition) {
         this.strings = strings;
         slots = new HashSlots(strings.size());
         for (int i = 0; i < strings.size(); i++) {
             if (strings.length(i) > 0) {
-                insert(i);
+                int first = insert(i);
+                if (first != i) {
+                    onRepetition.accept(first, i);
+                }
             }
         }
     }
 
-    private void insert(int number) {
+    /** Inserts a string that is new. */
+    private int insert(int number) {
         byte[] bytes = strings.bytes();
         int from = strings.start(number);
         int to = strings.end(number);
@@ -28,16 +40,11 @@ final class ByteStringIndex {
         for (; !slots.free(slot); slot = slots.next(slot)) {
             int other = slots.candidate(slot, mixed);
             if (other >= 0 && strings.equal(other, bytes, from, to)) {
-                return;
+                return other;
             }
         }
         slots.set(slot, mixed, number);
-        size++;
-    }
-
-    /** How many different strings there are. */
-    int size() {
-        return size;
+        return number;
     }
 
     /** The number of text[from, to), whose {@link RollingHash} is given; {@link #NONE} if it is none of the strings. */

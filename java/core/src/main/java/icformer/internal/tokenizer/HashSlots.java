@@ -8,7 +8,7 @@ final class HashSlots {
     private final long[] slots; // 0: free; else 32 bits of the hash, 32 bits of number + 1
 
     HashSlots(int count) {
-        slots = new long[Integer.highestOneBit(Math.max(2, count)) << 2];
+        slots = new long[Integer.highestOneBit(Math.max(2, count + count / 2)) << 1]; // at most two of three are taken
     }
 
     /** Where the search for a hash begins; {@link #next} goes on. */

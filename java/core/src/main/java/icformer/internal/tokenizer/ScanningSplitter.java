@@ -5,7 +5,7 @@ import static icformer.internal.tokenizer.CharacterClass.MARK;
 import static icformer.internal.tokenizer.CharacterClass.NUMBER;
 import static icformer.internal.tokenizer.CharacterClass.SPACE;
 
-/** What the word patterns of GPT-2 and of its heirs have in common: the first alternative that matches takes its longest match. */
+/** The word patterns of GPT-2 and of its heirs: the first alternative that matches takes its longest match. */
 abstract class ScanningSplitter implements Splitter {
 
     @Override
@@ -81,7 +81,8 @@ abstract class ScanningSplitter implements Splitter {
     /**
      * Llama 3, Qwen and others, with {1,3} digits, one, or any number of them, and with or without marks among the letters:
      * <pre>
-     * (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+     * (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|
+     * \s*[\r\n]+|\s+(?!\S)|\s+
      * </pre>
      */
     static final class Llama3 extends ScanningSplitter {

@@ -7,6 +7,7 @@ import icformer.Metadata;
 import icformer.Status;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.Set;
 
 /**
@@ -27,7 +28,7 @@ public final class SentencePieceTokens extends Tokens {
     public SentencePieceTokens(Metadata metadata) {
         super(new Vocabulary(metadata, 1, 2, 0, true));
         addsSpace = metadata.bool("tokenizer.ggml.add_space_prefix", true);
-        index = vocabulary().index();
+        index = vocabulary().index(vocabulary().texts());
         hash = new RollingHash(vocabulary().longest());
         priorities = priorities(metadata, vocabulary().size());
         bytes = new int[256];
@@ -53,7 +54,8 @@ public final class SentencePieceTokens extends Tokens {
     }
 
     private int tokenOfByte(int value) {
-        int id = index.find("<0x%02X>".formatted(value).getBytes(US_ASCII));
+        String text = "<0x" + HexFormat.of().withUpperCase().toHexDigits((byte) value) + ">";
+        int id = index.find(text.getBytes(US_ASCII));
         return id != ByteStringIndex.NONE ? id : index.find(new byte[] {(byte) value});
     }
 
@@ -61,20 +63,34 @@ public final class SentencePieceTokens extends Tokens {
         Set<Integer> before = new HashSet<>();
         byte[] bytes = texts.bytes();
         for (int id = 0; id < texts.size(); id++) {
-            int from = texts.start(id);
-            int to = texts.end(id);
-            if (Arrays.mismatch(bytes, from, to, SPACE, 0, 3) < 0 || to - from < 4) {
-                continue;
-            }
-            int last = from;
-            for (int at = from; at < to; at += symbolLength(bytes, at, to)) {
-                if (at > from && isSpace(bytes, at, to) && !isSpace(bytes, last, to)) {
-                    before.add(value(bytes, last, at));
-                }
-                last = at;
+            if (holdsSpaceBehindOther(bytes, texts.start(id), texts.end(id))) {
+                addBeforeSpace(bytes, texts.start(id), texts.end(id), before);
             }
         }
         return before;
+    }
+
+    private static boolean holdsSpaceBehindOther(byte[] text, int from, int to) {
+        int at = from;
+        while (isSpace(text, at, to)) {
+            at += 3;
+        }
+        for (; at < to; at++) {
+            if (isSpace(text, at, to)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static void addBeforeSpace(byte[] text, int from, int to, Set<Integer> before) {
+        int last = from;
+        for (int at = from; at < to; at += symbolLength(text, at, to)) {
+            if (at > from && isSpace(text, at, to) && !isSpace(text, last, to)) {
+                before.add(value(text, last, at));
+            }
+            last = at;
+        }
     }
 
     private static int symbolLength(byte[] text, int at, int to) {
@@ -82,7 +98,7 @@ public final class SentencePieceTokens extends Tokens {
     }
 
     private static boolean isSpace(byte[] text, int at, int to) {
-        return text[at] == SPACE[0] && to - at >= 3 && text[at + 1] == SPACE[1] && text[at + 2] == SPACE[2];
+        return to - at >= 3 && text[at] == SPACE[0] && text[at + 1] == SPACE[1] && text[at + 2] == SPACE[2];
     }
 
     /** The bytes of a symbol as one number. */

@@ -100,7 +100,10 @@ public final class Utf8 {
         return 0;
     }
 
-    /** Whether {@code count} bytes, a first one and continuation bytes, can be the beginning of a well-formed character. */
+    /**
+     * Whether {@code count} bytes, a first one and continuation bytes, can be the beginning of a character. So can those of
+     * a surrogate: the JDK replaces its three bytes at once.
+     */
     private static boolean beginsCharacter(byte[] text, int at, int count) {
         int first = text[at] & 0xFF;
         if (first < 0xC2 || first > 0xF4) {
@@ -112,7 +115,6 @@ public final class Utf8 {
         int second = text[at + 1] & 0xFF;
         return switch (first) {
             case 0xE0 -> second >= 0xA0; // shorter forms exist below
-            case 0xED -> second < 0xA0; // surrogates above
             case 0xF0 -> second >= 0x90;
             case 0xF4 -> second < 0x90; // beyond U+10FFFF above
             default -> true;

@@ -8,6 +8,7 @@ import icformer.Status;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -243,8 +244,12 @@ public final class Vocabulary {
 
     static void require(boolean condition, String otherwise) {
         if (!condition) {
-            throw new IcfException(Status.FORMAT, "the tokenizer cannot be used: " + otherwise);
+            throw unusable(otherwise);
         }
+    }
+
+    private static IcfException unusable(String reason) {
+        return new IcfException(Status.FORMAT, "the tokenizer cannot be used: " + reason);
     }
 
     // ---- what the tokenisers ask ---------------------------------------------------------------------------------------
@@ -259,14 +264,11 @@ public final class Vocabulary {
         return longest;
     }
 
-    /** An index of all texts, which must differ. */
-    ByteStringIndex index() {
-        ByteStringIndex index = new ByteStringIndex(texts);
-        for (int id = 0; id < texts.size(); id++) {
-            int first = index.size() == texts.size() ? id : index.find(texts.get(id));
-            require(first == id, "tokens " + first + " and " + id + " are both '" + texts.text(id) + "'");
-        }
-        return index;
+    /** An index of what the tokens stand for, by id: no two may be the same. */
+    ByteStringIndex index(ByteStrings strings) {
+        return new ByteStringIndex(strings, (first, second) -> {
+            throw unusable("tokens " + first + " and " + second + " are both '" + texts.text(first) + "'");
+        });
     }
 
     SpecialTokens specialTokens() {
@@ -300,8 +302,10 @@ public final class Vocabulary {
     /** The byte that a token {@code <0xNN>} stands for. */
     byte byteOf(int id) {
         String text = texts.text(id);
-        require(text.matches("<0x[0-9A-Fa-f]{2}>"), "token " + id + " is a byte, but its text is '" + text + "'");
-        return (byte) Integer.parseInt(text, 3, 5, 16);
+        boolean valid = text.length() == 6 && text.startsWith("<0x") && text.endsWith(">")
+                && HexFormat.isHexDigit(text.charAt(3)) && HexFormat.isHexDigit(text.charAt(4));
+        require(valid, "token " + id + " is a byte, but its text is '" + text + "'");
+        return (byte) HexFormat.fromHexDigits(text, 3, 5);
     }
 
     // ---- what the library's users ask ----------------------------------------------------------------------------------

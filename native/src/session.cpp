@@ -156,17 +156,17 @@ void Session::fill_mask(int n) {
 }
 
 void Session::keep_outputs(long long n_outputs, int32_t outputs) {
-    std::vector<float> & logits = logits_;
-    if (outputs & ICF_OUTPUT_LOGITS) {
-        logits.resize(static_cast<size_t>(n_outputs) * model_->params().n_vocab);
+    // Where memory runs out, the outputs of the call before are still whole.
+    const size_t n_logits = outputs & ICF_OUTPUT_LOGITS ? static_cast<size_t>(n_outputs) * model_->params().n_vocab : 0;
+    const size_t n_hidden = outputs & ICF_OUTPUT_HIDDEN ? static_cast<size_t>(n_outputs) * model_->params().n_embd : 0;
+    logits_.reserve(n_logits);
+    hidden_.reserve(n_hidden);
+    logits_.resize(n_logits);
+    hidden_.resize(n_hidden);
+    if (n_logits > 0) {
+        ggml_backend_tensor_get(graph_.logits, logits_.data(), 0, ggml_nbytes(graph_.logits));
     }
-    if (outputs & ICF_OUTPUT_HIDDEN) {
-        hidden_.resize(static_cast<size_t>(n_outputs) * model_->params().n_embd);
-    }
-    if (outputs & ICF_OUTPUT_LOGITS) {
-        ggml_backend_tensor_get(graph_.logits, logits.data(), 0, ggml_nbytes(graph_.logits));
-    }
-    if (outputs & ICF_OUTPUT_HIDDEN) {
+    if (n_hidden > 0) {
         ggml_backend_tensor_get(graph_.hidden, hidden_.data(), 0, ggml_nbytes(graph_.hidden));
     }
     n_outputs_ = n_outputs;

@@ -72,8 +72,13 @@ static void check_heads(const char * path, int n_head, int n_head_kv) {
     }
 }
 
+// Scaling of positions as llama.cpp reads it: a factor without a type is linear, files of 2023 name it scale_linear, and a
+// decoder's factor of attention belongs to every type. `rope.n_ctx_orig` is the trained context, which YaRN takes where no other is named.
 static void read_rope_scaling(const ParamReader & reader, bool yarn_is_known, RopeParams & rope) {
-    const std::string type = reader.string_or("rope.scaling.type", "none");
+    const std::string type = reader.string_or("rope.scaling.type", "linear");
+    if (yarn_is_known) {
+        rope.attn_factor = reader.positive_or("rope.scaling.attn_factor", 1.0);
+    }
     if (type == "none") {
         return;
     }
@@ -81,13 +86,12 @@ static void read_rope_scaling(const ParamReader & reader, bool yarn_is_known, Ro
         fail(ICF_ERROR_UNSUPPORTED, "%s: RoPE scaling '%s' is not supported (none and linear%s are)", reader.path(),
              type.c_str(), yarn_is_known ? " and yarn" : "");
     }
-    rope.scale = 1.0f / reader.positive_or("rope.scaling.factor", 1.0);
+    rope.scale = 1.0f / reader.positive_or("rope.scaling.factor", reader.positive_or("rope.scale_linear", 1.0));
     if (type == "yarn") {
         rope.ext_factor = 1.0f;
-        rope.attn_factor = reader.positive_or("rope.scaling.attn_factor", 1.0);
         rope.beta_fast = reader.positive_or("rope.scaling.yarn_beta_fast", 32.0);
         rope.beta_slow = reader.positive_or("rope.scaling.yarn_beta_slow", 1.0);
-        rope.n_ctx_orig = reader.size("rope.scaling.original_context_length", max_context);
+        rope.n_ctx_orig = reader.size_or("rope.scaling.original_context_length", rope.n_ctx_orig, max_context);
     }
 }
 

@@ -75,6 +75,22 @@ static void decoder_options() {
     CHECK_EQUAL(32, yarn.rope.n_ctx_orig);
 }
 
+static void rope_scaling_as_in_older_files() {
+    GgufBuilder file = tiny_decoder();
+    file.set_f32("llama.rope.scale_linear", 2.0f);
+    CHECK_CLOSE(0.5, decoder(file).rope.scale, 0);
+    file.set_f32("llama.rope.scaling.factor", 4.0f);
+    CHECK_CLOSE(0.25, decoder(file).rope.scale, 0);
+    file.set_text("llama.rope.scaling.type", "none");
+    CHECK_CLOSE(1, decoder(file).rope.scale, 0);
+
+    GgufBuilder yarn = tiny_decoder();
+    yarn.set_text("llama.rope.scaling.type", "yarn").set_u32("llama.context_length", 96);
+    CHECK_EQUAL(96, decoder(yarn).rope.n_ctx_orig);
+    CHECK_CLOSE(1, decoder(yarn).rope.attn_factor, 0);
+    CHECK_CLOSE(1.5, decoder(yarn.set_f32("llama.rope.scaling.attn_factor", 1.5f)).rope.attn_factor, 0);
+}
+
 static void architectures() {
     for (const char * name : {"qwen2", "qwen3"}) {
         GgufBuilder file = tiny_decoder();
@@ -147,8 +163,6 @@ static void impossible_numbers() {
         CHECK_THROWS(ICF_ERROR_FORMAT, former(tiny_former().set(std::string("icformer.") + key, GGUF_F64, value)));
     }
     CHECK_THROWS(ICF_ERROR_UNSUPPORTED, decoder(tiny_decoder().set_text("llama.rope.scaling.type", "longrope")));
-    GgufBuilder yarn = tiny_decoder().set_text("llama.rope.scaling.type", "yarn");
-    CHECK_THROWS(ICF_ERROR_FORMAT, decoder(yarn)); // without original_context_length
     CHECK_THROWS(ICF_ERROR_UNSUPPORTED, former(tiny_former().set_text("icformer.rope.scaling.type", "yarn")));
 }
 
@@ -216,6 +230,7 @@ int main() {
     RUN(decoder_sizes);
     RUN(decoder_defaults);
     RUN(decoder_options);
+    RUN(rope_scaling_as_in_older_files);
     RUN(architectures);
     RUN(vocabulary_size);
     RUN(impossible_decoders);

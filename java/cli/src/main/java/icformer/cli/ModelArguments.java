@@ -29,6 +29,11 @@ final class ModelArguments {
     @Option(names = "--no-mmap", description = "Read the weights into memory instead of mapping their file.")
     private boolean noMmap;
 
+    @Option(
+            names = "--no-repack",
+            description = "Compute with the weights as the file has them, instead of laid out anew where this CPU is faster then.")
+    private boolean noRepack;
+
     Path file() throws IOException {
         return model != null ? model : DemoPair.model();
     }
@@ -50,7 +55,8 @@ final class ModelArguments {
                 file(),
                 ModelOptions.defaults()
                         .withDevice(deviceIndex(ModelOptions.AUTOMATIC_DEVICE))
-                        .withUseMmap(!noMmap));
+                        .withUseMmap(!noMmap)
+                        .withUseRepack(!noRepack));
     }
 
     DigesterOptions digesterOptions() {

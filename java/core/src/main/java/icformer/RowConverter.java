@@ -47,7 +47,7 @@ final class RowConverter implements AutoCloseable {
      *
      * @param rows number of rows
      * @param rowLength elements of a row, a multiple of the block length of {@code type}
-     * @return relative L2 error of the values; not finite if the type cannot hold them
+     * @return relative L2 error of the values; not finite if the type cannot hold them, and then the rest is not written
      */
     double convert(Source source, long rows, long rowLength, TensorType type, Sink sink) throws IOException {
         long blockRows = Math.clamp(BLOCK_FLOATS / Math.max(rowLength, 1), 1, Math.max(rows, 1));
@@ -60,7 +60,7 @@ final class RowConverter implements AutoCloseable {
             }
             Deque<Future<Block>> running = new ArrayDeque<>();
             try {
-                for (long first = 0; first < rows; first += blockRows) {
+                for (long first = 0; first < rows && errors.isFinite(); first += blockRows) {
                     if (free.isEmpty()) {
                         free.add(finish(running.remove(), errors, sink));
                     }
@@ -68,7 +68,7 @@ final class RowConverter implements AutoCloseable {
                     block.set(first, Math.min(blockRows, rows - first));
                     running.add(workers.submit(() -> block.convert(source)));
                 }
-                while (!running.isEmpty()) {
+                while (!running.isEmpty() && errors.isFinite()) {
                     finish(running.remove(), errors, sink);
                 }
             } finally {
@@ -131,6 +131,10 @@ final class RowConverter implements AutoCloseable {
         void add(Block block) {
             difference += block.difference;
             norm += block.norm;
+        }
+
+        boolean isFinite() {
+            return Double.isFinite(difference);
         }
 
         double relative() {

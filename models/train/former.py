@@ -138,6 +138,9 @@ class Former(nn.Module):
         RoPE makes a score depend on the distance only. With the constant b as bias of the keys, the query R(-distance) b has
         its highest score there. The digest embedding holds (cos, sin) of its own distance, and the query matrix of head h
         turns it on by h. Counted from the end of the chunk, so that distances do not depend on its length.
+
+        What a head reads is written back where it was: values and outputs are parts of one orthogonal matrix and its
+        transpose, other parts in every layer. A digest row begins as a sum of its tokens' embeddings, which an LLM can read.
         """
         c = self.config
         k, ratio, dim = c.num_query_tokens, c.chunk_length / c.num_query_tokens, c.hidden_size // c.num_attention_heads
@@ -150,10 +153,16 @@ class Former(nn.Module):
         self.digest_embeddings[0, :, : 2 * frequencies] = features
         rms = float(self.digest_embeddings.pow(2).mean().sqrt())
         group = c.num_attention_heads // c.num_key_value_heads
-        for layer in self.encoder.layers:
+        parts = torch.linalg.qr(torch.randn(c.hidden_size, c.hidden_size))[0].view(-1, dim, c.hidden_size)
+        for index, layer in enumerate(self.encoder.layers):
+            layer.mlp.down_proj.weight.mul_(0.1)
             if not layer.cross:
                 continue
             attention = layer.cross_attn
+            for head in range(c.num_attention_heads):
+                part = parts[(head // group + index) % len(parts)]
+                attention.v_proj.weight[head // group * dim:(head // group + 1) * dim] = part
+                attention.o_proj.weight[:, head * dim:(head + 1) * dim] = part.T
             attention.q_proj.weight.mul_(0.1)
             attention.k_proj.weight.mul_(0.1)
             for head in range(c.num_attention_heads):

@@ -51,16 +51,20 @@ done
 
 # ---- What is missing is named ----
 
-check 'no JDK' 'icf: JDK 25 or newer is needed,*JAVA_HOME (not set)*PATH (no java)*=> 1' "$(
-  sed -i 's|/usr/lib/jvm/\*|/nowhere/*|; s|/opt/jdk\*|/nowhere/*|' "$project/icf" # none of this machine's
-  icf info
-)"
+sed -i 's|/usr/lib/jvm/\*|/nowhere/*|; s|/opt/jdk\*|/nowhere/*|' "$project/icf" # it finds none of this machine's
+check 'nothing' 'icf: the build needs a JDK 25 or newer (JAVA_HOME is not set, java on PATH is missing,*), cmake, a C++ compiler, make, Maven. Unpack a JDK anywhere*=> 1' "$(icf info)"
+printf '#!/bin/sh\n' >"$bin/apt-get"
+# shellcheck disable=SC2016 # expanded when it runs
+printf '#!/bin/sh\necho " $2 | 25.0.3 | x"\n' >"$bin/apt-cache"
+chmod +x "$bin/apt-get" "$bin/apt-cache"
+check 'packages' '*. Install what is missing: *apt-get install openjdk-25-jdk-headless cmake g++ make maven. => 1' "$(icf info)"
+printf '#!/bin/sh\n' >"$bin/apt-cache"
 make_jdk "$work/jdk-17" 17.0.1
 make_jdk "$work/jdk-25" 25.0.3
 java_home=$work/jdk-17
-check 'a JDK that is too old' "icf: JDK 25 or newer is needed,*JAVA_HOME ($work/jdk-17)*=> 1" "$(icf info)"
+check 'a JDK that is too old, and no package' "*(JAVA_HOME is $work/jdk-17,*apt-get install cmake g++ make maven. Unpack a JDK anywhere*=> 1" "$(icf info)"
 java_home=$work/jdk-25
-check 'no tools' 'icf: the build needs cmake g++ make maven*=> 1' "$(icf info)"
+check 'no tools' 'icf: the build needs cmake, a C++ compiler, make, Maven. Install what is missing: *apt-get install cmake g++ make maven. => 1' "$(icf info)"
 for tool in c++ make; do
   printf '#!/bin/sh\n' >"$bin/$tool"
 done

@@ -29,7 +29,8 @@ def command(root: pathlib.Path, program: pathlib.Path) -> list[str]:
     """The command that starts a program with the C library that the packages were built for."""
     folder = libraries(root)
     loader = next(iter(folder.glob("ld-linux-*.so.*")), None)
-    return [str(loader), "--library-path", f"{folder}:{folder}/blas", str(program)] if loader else [str(program)]
+    places = ":".join(map(str, [folder, folder / "llama", folder / "blas"]))
+    return [str(loader), "--library-path", places, str(program)] if loader else [str(program)]
 
 
 def tool(root: pathlib.Path, name: str) -> list[str]:

@@ -36,7 +36,7 @@ PRESETS = {
         batch_tokens=2500, rate=0.004, decay=0.4, lm_steps=600, pretrain_steps=700, finetune_steps=500, icae_steps=1200),
     "gpu": dict(
         width=512, layers=8, heads=8, ff=1408, former_layers=3, former_heads=8, former_ff=1408, digests=128, chunk=512,
-        longest=512, batch_tokens=65536, rate=0.01, decay=0.4, lm_steps=12000, pretrain_steps=12000, finetune_steps=8000,
+        longest=512, batch_tokens=65536, rate=0.006, decay=0.4, lm_steps=12000, pretrain_steps=12000, finetune_steps=8000,
         icae_steps=12000),
 }
 
@@ -408,7 +408,7 @@ def parse(arguments=None):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=0, help="0: as the preset says")
     parser.add_argument("--copies", type=float, default=0.3, help="lm: share of sequences that repeat their document")
-    parser.add_argument("--reconstruct", type=float, help="share of batches that reconstruct; pretrain 0.5, finetune 0.25, icae 0.6")
+    parser.add_argument("--reconstruct", type=float, help="share of batches that reconstruct; pretrain 0.5, finetune 0.25, icae 0.5")
     parser.add_argument("--prefixes", type=float, default=0.0, help="share of batches with a random prefix of the digests")
     parser.add_argument("--distill", type=float, default=0.0, help="weight of the distillation from full-context answers")
     parser.add_argument("--grown", type=float, help="share of the steps after which documents have their full length")
@@ -426,7 +426,7 @@ def parse(arguments=None):
         if getattr(a, name) is None:
             setattr(a, name, value)
     if a.reconstruct is None:
-        a.reconstruct = {"pretrain": 0.5, "finetune": 0.25, "icae": 0.6}.get(a.stage)
+        a.reconstruct = {"pretrain": 0.5, "finetune": 0.25, "icae": 0.5}.get(a.stage)
     if a.grown is None:
         a.grown = 0.0 if a.stage == "finetune" else 0.4
     return a

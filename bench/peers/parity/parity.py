@@ -111,7 +111,8 @@ class Comparison:
     def ours(self, model: Path, ids: np.ndarray, generated: int, cache: str, layout: str) -> tuple:
         output = self.scratch / "logits.safetensors"
         self.run("dump", "logits", "--model", model, "--tokens", ",".join(map(str, ids)), "--generate", generated, "--threads",
-                 THREADS, "--kv-type", cache, *(["--no-repack"] if layout == "plain" else []), "-o", output)
+                 THREADS, "--kv-type", cache, "--ctx", len(ids) + generated, "-o", output,
+                 *(["--no-repack"] if layout == "plain" else []))
         tensors = read_safetensors(output)
         return tensors["logits"], tensors.get("ids")
 
@@ -140,12 +141,15 @@ class Comparison:
         ours = json.loads(self.run("eval", "perplexity", "--model", model, "--text", self.text, "--ctx", CONTEXT, "--threads",
                                    THREADS, "--no-repack", "--json"))
         # -b: one chunk at a time; the tool looks for backends where it is started
-        done = subprocess.run([*self.perplexity_tool, "-m", model, "-f", self.text, "-c", str(CONTEXT), "-b", str(CONTEXT),
-                               "-t", str(THREADS), "-fa", "on", "-ngl", "0", "--no-repack"],
-                              cwd=self.backends, capture_output=True, text=True)
-        found = re.search(r"PPL = ([\d.]+) \+/- ([\d.]+)", done.stdout + done.stderr)
-        if found is None:
-            raise RuntimeError(f"llama-perplexity: {(done.stdout + done.stderr).strip()[-300:]}")
+        command = [*self.perplexity_tool, "-m", model, "-f", self.text, "-c", str(CONTEXT), "-b", str(CONTEXT),
+                   "-t", str(THREADS), "-fa", "on", "-ngl", "0", "--no-repack"]
+        for _ in range(5):  # its messages come from a thread that may not live to write the last of them
+            done = subprocess.run(command, cwd=self.backends, capture_output=True, text=True)
+            found = re.search(r"PPL = ([\d.]+) \+/- ([\d.]+)", done.stdout + done.stderr)
+            if found:
+                break
+        else:
+            raise RuntimeError(f"llama-perplexity ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-300:]}")
         theirs, their_error = map(float, found.groups())
         return {"perplexity": ours["perplexity"], "error": ours["error"], "tokens": ours["tokens"],
                 "llama_perplexity": theirs, "llama_error": their_error,

@@ -6,10 +6,11 @@
 
 namespace icf {
 
-static ggml_type check_type(ggml_type type, int n_embd_head) {
-    if (type != GGML_TYPE_F32 && type != GGML_TYPE_F16 && type != GGML_TYPE_Q8_0) {
-        fail(ICF_ERROR_UNSUPPORTED, "a KV cache of type %d is not supported (f32, f16 and q8_0 are)", type);
+static ggml_type check_type(int32_t asked, int n_embd_head) {
+    if (asked != GGML_TYPE_F32 && asked != GGML_TYPE_F16 && asked != GGML_TYPE_Q8_0) {
+        fail(ICF_ERROR_UNSUPPORTED, "a KV cache of type %d is not supported (f32, f16 and q8_0 are)", asked);
     }
+    const ggml_type type = static_cast<ggml_type>(asked);
     if (n_embd_head % ggml_blck_size(type) != 0) {
         fail(ICF_ERROR_UNSUPPORTED, "a KV cache of type %s needs heads of a multiple of %d elements, these have %d",
              ggml_type_name(type), static_cast<int>(ggml_blck_size(type)), n_embd_head);
@@ -17,12 +18,12 @@ static ggml_type check_type(ggml_type type, int n_embd_head) {
     return type;
 }
 
-KvCache::KvCache(const Backend & backend, const DecoderParams & p, int n_ctx, ggml_type type)
+KvCache::KvCache(const Backend & backend, const DecoderParams & p, int n_ctx, int32_t type)
     : type_(check_type(type, p.n_embd_head)), n_embd_head_(p.n_embd_head), n_head_kv_(p.n_head_kv), capacity_(visible(n_ctx)),
       context_(2 * static_cast<size_t>(p.n_layer)) {
     for (int i = 0; i < p.n_layer; i++) {
-        k_.push_back(ggml_new_tensor_2d(context_.get(), type, p.n_embd_kv(), capacity_));
-        v_.push_back(ggml_new_tensor_2d(context_.get(), type, p.n_embd_kv(), capacity_));
+        k_.push_back(ggml_new_tensor_2d(context_.get(), type_, p.n_embd_kv(), capacity_));
+        v_.push_back(ggml_new_tensor_2d(context_.get(), type_, p.n_embd_kv(), capacity_));
     }
     const size_t bytes = ggml_backend_alloc_ctx_tensors_from_buft_size(context_.get(), backend.buffer_type());
     buffer_ = backend.allocate(bytes, "the KV cache");

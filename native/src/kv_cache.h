@@ -13,7 +13,8 @@ public:
     // Graphs see the cache in steps of this many positions, so that one graph serves many steps of decoding.
     static const int granularity = 256;
 
-    KvCache(const Backend & backend, const DecoderParams & params, int n_ctx, ggml_type type);
+    // `type` is one of icf.h: ICF_ERROR_UNSUPPORTED unless a cache can have it.
+    KvCache(const Backend & backend, const DecoderParams & params, int n_ctx, int32_t type);
 
     ggml_type type() const { return type_; }
     int capacity() const { return capacity_; } // n_ctx, rounded up to the granularity

@@ -27,7 +27,7 @@ static int choose_n_batch(int asked, int n_ctx) {
 Session::Session(std::shared_ptr<const Model> model, const icf_session_options & options)
     : model_(std::move(model)), n_ctx_(choose_n_ctx(options.n_ctx, model_->params())),
       n_batch_(choose_n_batch(options.n_batch, n_ctx_)), backend_(model_->device(), options.n_threads),
-      cache_(backend_, model_->params(), n_ctx_, static_cast<ggml_type>(options.kv_type)),
+      cache_(backend_, model_->params(), n_ctx_, options.kv_type),
       runner_(backend_, decode_graph_nodes(model_->params())), products_(model_->packed()) {}
 
 void Session::describe(icf_session_info & info) const {

@@ -35,7 +35,7 @@ static void types() {
     }
     CHECK_THROWS(ICF_ERROR_UNSUPPORTED, KvCache(backend, sizes(16), 10, GGML_TYPE_Q8_0));
     for (int type : {-1, int(GGML_TYPE_Q4_0), int(GGML_TYPE_I32), 1000}) {
-        CHECK_THROWS(ICF_ERROR_UNSUPPORTED, KvCache(backend, sizes(32), 10, static_cast<ggml_type>(type)));
+        CHECK_THROWS(ICF_ERROR_UNSUPPORTED, KvCache(backend, sizes(32), 10, type));
     }
     if (!sanitized) { // they end the program instead
         CHECK_THROWS(ICF_ERROR_MEMORY, KvCache(backend, sizes(1 << 18), 1 << 24, GGML_TYPE_F32));

@@ -37,7 +37,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class FormerConverterTest {
     private static final FormerConverter.Options OPTIONS = FormerConverter.Options.defaults();
-    private static final Path FIXTURES = Path.of(System.getProperty("icformer.root"), "models", "fixtures");
 
     @TempDir
     private Path folder;
@@ -115,14 +114,14 @@ class FormerConverterTest {
         Path out = folder.resolve("out.gguf");
         FormerConverter.convert(checkpoint, out, OPTIONS.withType(TensorType.of("f32")));
         try (Arena arena = Arena.ofConfined();
-                Digester digester = Digester.open(out, DigesterOptions.defaults().withThreads(1))) {
+                Digester digester = Digester.open(out, TestData.ONE_THREAD)) {
             StoredTensor context = Safetensors.open(checkpoint.resolve("inputs.safetensors"), arena).onlyTensor();
             StoredTensor expected = Safetensors.open(checkpoint.resolve("outputs.safetensors"), arena)
                     .tensors()
                     .get(name + ".digest");
             Digest digest = digester.digestEmbeddings(
                     context.bytes(), count, DigestOptions.defaults().withMaxChunk(DigestOptions.ONE_CHUNK));
-            assertThat(relativeError(floats(digest.rows()), floats(expected.bytes()))).isLessThan(2e-5);
+            assertThat(TestData.relativeL2(digest.rows(), expected.bytes())).isLessThan(2e-5);
         }
     }
 
@@ -228,7 +227,7 @@ class FormerConverterTest {
 
     @Test
     void recordsItsTargetAndIsRefusedByOthers() throws IOException {
-        Path target = FIXTURES.resolve("decoder-llama-gqa.gguf");
+        Path target = TestData.fixture("decoder-llama-gqa.gguf");
         Path out = folder.resolve("out.gguf");
         FormerConverter.convert(Checkpoints.TINY, out, OPTIONS.withTarget(target));
         try (Model model = Model.open(target);
@@ -244,7 +243,7 @@ class FormerConverterTest {
             assertThat(digester.info().targetVocabularyHash()).isEqualTo(model.info().vocabularyHash());
         }
 
-        Path narrower = FIXTURES.resolve("decoder-llama-bias.gguf");
+        Path narrower = TestData.fixture("decoder-llama-bias.gguf");
         assertThatThrownBy(() -> FormerConverter.convert(
                         Checkpoints.TINY, out, OPTIONS.withTarget(narrower).withReplace(true)))
                 .isInstanceOfSatisfying(
@@ -526,16 +525,5 @@ class FormerConverterTest {
 
     private static float[] floats(MemorySegment segment) {
         return segment.toArray(ValueLayout.JAVA_FLOAT);
-    }
-
-    private static double relativeError(float[] actual, float[] expected) {
-        double difference = 0;
-        double norm = 0;
-        assertThat(actual).hasSameSizeAs(expected);
-        for (int i = 0; i < expected.length; i++) {
-            difference += Math.pow((double) actual[i] - expected[i], 2);
-            norm += Math.pow(expected[i], 2);
-        }
-        return Math.sqrt(difference / norm);
     }
 }

@@ -26,8 +26,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class QuantizerTest {
-    private static final Path FIXTURES = Path.of(System.getProperty("icformer.root"), "models", "fixtures");
-
     @TempDir
     private Path folder;
 
@@ -38,7 +36,7 @@ class QuantizerTest {
         "iq4_nl, 4e-2, 0.12"
     })
     void everyErrorIsThatOfItsType(String type, double least, double most) throws IOException {
-        Path source = FIXTURES.resolve("decoder-llama-gqa.gguf");
+        Path source = TestData.fixture("decoder-llama-gqa.gguf");
         ConversionReport report =
                 Quantizer.quantize(source, folder.resolve("out.gguf"), Quantizer.Options.of(TensorType.of(type)));
         ConversionReport.Tensor matrix = find(report, "blk.0.attn_q.weight");
@@ -52,7 +50,7 @@ class QuantizerTest {
 
     @Test
     void metadataAndFingerprintStay() throws IOException {
-        Path source = FIXTURES.resolve("decoder-llama-gqa.gguf");
+        Path source = TestData.fixture("decoder-llama-gqa.gguf");
         Path out = folder.resolve("out.gguf");
         Quantizer.quantize(source, out, Quantizer.Options.of(TensorType.of("q8_0")));
         try (Arena arena = Arena.ofConfined();

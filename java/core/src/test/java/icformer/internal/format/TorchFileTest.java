@@ -215,7 +215,7 @@ class TorchFileTest {
         assertFileRefused(file, Status.FORMAT, "0 entries named data.pkl");
     }
 
-    /** Every truncation of a valid file is refused, and so is, or else still reads, every change of one byte. */
+    /** Every truncation of a valid file is refused; every change of one byte, but for the weights, is or still reads. */
     @Test
     void survivesTruncationAndDamage() throws IOException {
         byte[] valid = Files.readAllBytes(Checkpoints.TINY_BF16.resolve("param.pt"));
@@ -223,7 +223,9 @@ class TorchFileTest {
             byte[] truncated = Arrays.copyOf(valid, length);
             assertThat(survives(truncated)).as("length %d", length).isFalse();
         }
-        for (int i = 0; i < valid.length; i++) {
+        int weights = 790;
+        int end = 2960;
+        for (int i = 0; i < valid.length; i += i == weights ? end - weights : 1) {
             byte[] damaged = valid.clone();
             damaged[i] ^= (byte) (1 << i % 8);
             survives(damaged);

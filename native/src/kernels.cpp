@@ -7,9 +7,11 @@
 #include <new>
 
 #if defined(__x86_64__)
+#if !defined(__clang__)
 // GCC 12 takes the undefined operand of its own AVX-512 intrinsics for a mistake (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 #define ICF_HAS_KERNELS 1
 #define ICF_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,f16c,fma")))
@@ -93,7 +95,7 @@ template <int group> ICF_TARGET static void pack_block(const float * x, RowsBloc
     const bool all_numbers = (na & nb) == 0xFFFF;
     _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row]), _mm512_cvtepi32_epi8(ia));
     _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row] + 16), _mm512_cvtepi32_epi8(ib));
-    block.scales[row] = all_numbers ? _cvtsh_ss(_cvtss_sh(largest / 127.0f, 0)) : NAN; // rounded to F16, as ggml's Q8_0 has it
+    block.scales[row] = all_numbers ? _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(largest / 127.0f), 0))) : NAN; // rounded to F16, as ggml's Q8_0 has it
     block.corrections[row] = -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(ia, ib));
 }
 

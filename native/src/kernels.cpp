@@ -95,7 +95,8 @@ template <int group> ICF_TARGET static void pack_block(const float * x, RowsBloc
     const bool all_numbers = (na & nb) == 0xFFFF;
     _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row]), _mm512_cvtepi32_epi8(ia));
     _mm_storeu_si128(reinterpret_cast<__m128i *>(block.values[row] + 16), _mm512_cvtepi32_epi8(ib));
-    block.scales[row] = all_numbers ? _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(largest / 127.0f), 0))) : NAN; // rounded to F16, as ggml's Q8_0 has it
+    const __m128 scale = _mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(largest / 127.0f), 0)); // rounded to F16, as ggml's Q8_0 has it
+    block.scales[row] = all_numbers ? _mm_cvtss_f32(scale) : NAN;
     block.corrections[row] = -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(ia, ib));
 }
 

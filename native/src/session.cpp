@@ -300,7 +300,7 @@ void Session::check_state(const StateHeader & header, size_t n_bytes) const {
         fail(ICF_ERROR_CAPACITY, "the state has %lld positions, the session holds %d", header.length, n_ctx_);
     }
     const bool possible = header.length >= 0 && header.n_outputs >= 0 && header.n_outputs <= header.length &&
-                          (header.outputs & ~(ICF_OUTPUT_LOGITS | ICF_OUTPUT_HIDDEN)) == 0;
+                          header.reserved == 0 && (header.outputs & ~(ICF_OUTPUT_LOGITS | ICF_OUTPUT_HIDDEN)) == 0;
     if (!possible || n_bytes != sizeof(header) + static_cast<size_t>(header.length) * sizeof(int32_t) +
                                     output_floats(header.outputs, ICF_OUTPUT_LOGITS, header.n_outputs, p.n_vocab) * sizeof(float) +
                                     output_floats(header.outputs, ICF_OUTPUT_HIDDEN, header.n_outputs, p.n_embd) * sizeof(float) +

@@ -1,5 +1,5 @@
 // Malformed GGUF files, class by class: each must be refused with the right status within one second and 64 MiB more memory
-// than the file is long, and whatever is odd but valid must open.
+// than the file is long, and whatever is odd but valid must open. test_hostile --write FOLDER leaves the files there.
 #include "child.h"
 #include "gguf_builder.h"
 
@@ -391,7 +391,7 @@ static void values_that_are_none() {
 static void other_files() {
     const std::string model = tiny_decoder().build();
     for (const char * magic : {"GGUf", "GGJT", "ggml", "PK\3\4", "\x7f" "ELF", "\0\0\0\0"}) {
-        add("other files", "magic " + std::to_string(static_cast<unsigned char>(magic[0])) + magic, Target::MODEL, ICF_ERROR_FORMAT,
+        add("other files", "magic " + std::to_string(static_cast<unsigned char>(magic[0])) + ", " + std::to_string(static_cast<unsigned char>(magic[3])), Target::MODEL, ICF_ERROR_FORMAT,
             std::string(magic, 4) + model.substr(4));
     }
     add("other files", "empty", Target::MODEL, ICF_ERROR_FORMAT, std::string());
@@ -639,12 +639,15 @@ static int32_t open_and_use(Target target, const std::string & path, int use_mma
     return status;
 }
 
-static void every_case() {
+static void collect_cases() {
     for (const auto collect : {string_lengths, names, array_counts, file_counts, dimensions, offsets, tensor_types, alignments, sizes,
                                numbers, kinds, missing_parts, duplicates, vocabularies, values_that_are_none, other_files,
                                large_files, odd_but_valid}) {
         collect();
     }
+}
+
+static void every_case() {
     std::set<std::string> seen;
     std::map<std::string, int> groups;
     int refused = 0;
@@ -737,7 +740,27 @@ static void random_damage() {
     }
 }
 
-int main() {
+// The files themselves, numbered, with a list of what they are and what they must give.
+static void write_cases(const std::string & target) {
+    std::filesystem::create_directories(target);
+    std::string list;
+    for (size_t i = 0; i < cases.size(); i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "%03zu.gguf", i);
+        cases[i].write(target + "/" + name);
+        const char * kinds[] = {"file", "model", "former"};
+        list += std::string(name) + "\t" + kinds[int(cases[i].target)] + "\t" + icf_status_name(cases[i].expected) + "\t" + cases[i].group +
+                "\t" + cases[i].name + "\n";
+    }
+    write_file(target + "/cases.tsv", list);
+}
+
+int main(int argc, char ** argv) {
+    collect_cases();
+    if (argc == 3 && strcmp(argv[1], "--write") == 0) {
+        write_cases(argv[2]);
+        return 0;
+    }
     REQUIRE(icf_device_count() >= 1); // loads the backends once, before any limit
     RUN(every_case);
     RUN(truncation);

@@ -60,7 +60,8 @@ __attribute__((noinline)) void * operator new(size_t count) {
     return memory;
 }
 
-void operator delete(void * memory) noexcept {
+// Not inlined, or the compiler takes the free in it for one of memory that another operator new gave.
+__attribute__((noinline)) void operator delete(void * memory) noexcept {
     live -= memory != nullptr;
     free(memory);
 }

@@ -284,22 +284,34 @@ ICF_TARGET static __m512 exp_ps(__m512 x) {
     return _mm512_scalef_ps(p, whole);
 }
 
-// scores[i][16 keys of a tile] = q_i · k for eight queries
-ICF_TARGET static void score_tile(const float * keys, const float * const * q, int n_embd_head, float scale, float * scores,
-                                  size_t stride) {
-    __m512 acc[attend_group];
+// scores[i][16 keys of each of n tiles] = q_i · k for eight queries
+template <int n>
+ICF_TARGET static void score_tiles(const float * keys, const float * const * q, int n_embd_head, float scale, float * scores,
+                                   size_t stride) {
+    const size_t tile_floats = static_cast<size_t>(n_embd_head) * AttentionMemory::tile;
+    __m512 acc[attend_group][n];
     for (int i = 0; i < attend_group; i++) {
-        acc[i] = _mm512_setzero_ps();
+        for (int t = 0; t < n; t++) {
+            acc[i][t] = _mm512_setzero_ps();
+        }
     }
     for (int d = 0; d < n_embd_head; d++) {
-        const __m512 k = _mm512_loadu_ps(keys + static_cast<size_t>(d) * AttentionMemory::tile);
+        __m512 k[n];
+        for (int t = 0; t < n; t++) {
+            k[t] = _mm512_loadu_ps(keys + t * tile_floats + static_cast<size_t>(d) * AttentionMemory::tile);
+        }
 #pragma GCC unroll 8
         for (int i = 0; i < attend_group; i++) {
-            acc[i] = _mm512_fmadd_ps(k, _mm512_set1_ps(q[i][d]), acc[i]);
+            const __m512 element = _mm512_set1_ps(q[i][d]);
+            for (int t = 0; t < n; t++) {
+                acc[i][t] = _mm512_fmadd_ps(k[t], element, acc[i][t]);
+            }
         }
     }
     for (int i = 0; i < attend_group; i++) {
-        _mm512_storeu_ps(scores + i * stride, _mm512_mul_ps(acc[i], _mm512_set1_ps(scale)));
+        for (int t = 0; t < n; t++) {
+            _mm512_storeu_ps(scores + i * stride + t * AttentionMemory::tile, _mm512_mul_ps(acc[i][t], _mm512_set1_ps(scale)));
+        }
     }
 }
 
@@ -324,22 +336,36 @@ ICF_TARGET static float exponentiate(float * scores, int n_keys, size_t padded, 
     return _mm512_reduce_add_ps(sum);
 }
 
-// out[i][16 elements] = Σ_j weights[i][j] · v_j / sum_i for eight queries
+// out[i][elements] = Σ_j weights[i][j] · v_j / sum_i for eight queries, in n vectors of 16 elements whose last one is masked
+template <int n>
 ICF_TARGET static void mix_values(const float * values, int n_embd_head, int n_keys, const float * weights, size_t stride,
                                   const float * sums, int n_queries, float * out, size_t out_stride, __mmask16 mask) {
-    __m512 acc[attend_group];
+    __m512 acc[attend_group][n];
     for (int i = 0; i < attend_group; i++) {
-        acc[i] = _mm512_setzero_ps();
+        for (int t = 0; t < n; t++) {
+            acc[i][t] = _mm512_setzero_ps();
+        }
     }
     for (int j = 0; j < n_keys; j++) {
-        const __m512 v = _mm512_maskz_loadu_ps(mask, values + static_cast<size_t>(j) * n_embd_head);
+        const float * row = values + static_cast<size_t>(j) * n_embd_head;
+        __m512 v[n];
+        for (int t = 0; t < n; t++) {
+            v[t] = t < n - 1 ? _mm512_loadu_ps(row + 16 * t) : _mm512_maskz_loadu_ps(mask, row + 16 * t);
+        }
 #pragma GCC unroll 8
         for (int i = 0; i < attend_group; i++) {
-            acc[i] = _mm512_fmadd_ps(v, _mm512_set1_ps(weights[i * stride + j]), acc[i]);
+            const __m512 weight = _mm512_set1_ps(weights[i * stride + j]);
+            for (int t = 0; t < n; t++) {
+                acc[i][t] = _mm512_fmadd_ps(v[t], weight, acc[i][t]);
+            }
         }
     }
     for (int i = 0; i < n_queries; i++) {
-        _mm512_mask_storeu_ps(out + i * out_stride, mask, _mm512_div_ps(acc[i], _mm512_set1_ps(sums[i])));
+        const __m512 sum = _mm512_set1_ps(sums[i]);
+        for (int t = 0; t < n; t++) {
+            const __mmask16 lanes = t < n - 1 ? static_cast<__mmask16>(0xFFFF) : mask;
+            _mm512_mask_storeu_ps(out + i * out_stride + 16 * t, lanes, _mm512_div_ps(acc[i][t], sum));
+        }
     }
 }
 
@@ -354,17 +380,25 @@ ICF_TARGET void attend(const AttendTask & t, int first, int last, float * scratc
         for (int i = 0; i < attend_group; i++) {
             q[i] = t.q + (base + std::min(i, n_queries - 1)) * t.stride;
         }
-        for (int j = 0; j < n_keys; j += AttentionMemory::tile) {
-            score_tile(t.memory->key_tile(t.head_kv, j), q, hd, scale, scratch + j, padded);
+        int j = 0;
+        for (; j + AttentionMemory::tile < n_keys; j += 2 * AttentionMemory::tile) {
+            score_tiles<2>(t.memory->key_tile(t.head_kv, j), q, hd, scale, scratch + j, padded);
+        }
+        if (j < n_keys) {
+            score_tiles<1>(t.memory->key_tile(t.head_kv, j), q, hd, scale, scratch + j, padded);
         }
         float sums[attend_group];
         for (int i = 0; i < n_queries; i++) {
             sums[i] = exponentiate(scratch + i * padded, n_keys, padded, base + i + 1, t.n_digest);
         }
-        for (int d = 0; d < hd; d += 16) {
-            const __mmask16 mask = first_lanes(hd - d);
-            mix_values(t.memory->value_row(t.head_kv, 0) + d, hd, n_keys, scratch, padded, sums, n_queries,
-                       t.out + base * t.stride + d, t.stride, mask);
+        const float * values = t.memory->value_row(t.head_kv, 0);
+        float * out = t.out + base * t.stride;
+        int d = 0;
+        for (; d + 16 < hd; d += 32) {
+            mix_values<2>(values + d, hd, n_keys, scratch, padded, sums, n_queries, out + d, t.stride, first_lanes(hd - d - 16));
+        }
+        if (d < hd) {
+            mix_values<1>(values + d, hd, n_keys, scratch, padded, sums, n_queries, out + d, t.stride, first_lanes(hd - d));
         }
     }
 }

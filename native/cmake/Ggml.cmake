@@ -1,7 +1,7 @@
 # Finds ggml: a source tree, an installed package, or the distribution's package in a private folder, in that order.
 #
 # Defines the target icf_ggml (headers and libraries to link), and of what is needed at run time
-#   ICF_GGML_FILES    libraries to copy beside libicf.so
+#   ICF_GGML_FILES    libraries, and ggml's licence, to copy beside libicf.so
 #   ICF_GGML_FOLDER   folder of libraries that are built here
 #   ICF_GGML_TARGETS  targets that build them
 
@@ -90,6 +90,8 @@ function(build_ggml source)
   set(CMAKE_EXPORT_COMPILE_COMMANDS OFF)
   add_subdirectory("${source}" "${PROJECT_BINARY_DIR}/ggml" EXCLUDE_FROM_ALL)
   target_link_libraries(icf_ggml INTERFACE ggml ggml-base)
+  configure_file("${source}/LICENSE" "${PROJECT_BINARY_DIR}/ggml-copyright.txt" COPYONLY)
+  set(ICF_GGML_FILES "${PROJECT_BINARY_DIR}/ggml-copyright.txt" PARENT_SCOPE)
   set(ICF_GGML_FOLDER "${folder}" PARENT_SCOPE)
   set(ICF_GGML_TARGETS ggml ggml-base PARENT_SCOPE)
 endfunction()

@@ -141,10 +141,11 @@ final class BenchCommand extends IcfCommand {
                 Model llm = Model.open(files.model(), ModelOptions.defaults().withDevice(deviceIndex()))) {
             Benchmarks benchmarks = new Benchmarks(llm, opener(files, llm), digesterOptions(), setup());
             List<BenchResult> results = new ArrayList<>();
+            List<String> names = names(files);
             if (!json) {
                 streams().println(csv ? String.join(",", BenchResult.COLUMNS) : BenchTable.header());
             }
-            for (String name : names(files)) {
+            for (String name : names) {
                 Entry entry = ENTRIES.get(name);
                 for (int n : lengths.isEmpty() ? entry.lengths() : lengths) {
                     BenchResult result = entry.measurement().measure(benchmarks, n);
@@ -183,6 +184,9 @@ final class BenchCommand extends IcfCommand {
 
     private List<String> names(BenchFiles files) {
         if (!only.isEmpty()) {
+            if (files.former() == null && only.stream().anyMatch(name -> ENTRIES.get(name).needsFormer())) {
+                throw new CommandException("compression needs a former: --former names its file");
+            }
             return only;
         }
         return ENTRIES.entrySet().stream()

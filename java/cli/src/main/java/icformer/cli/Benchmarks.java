@@ -179,7 +179,7 @@ final class Benchmarks {
 
     /** In the place of a former where only the LLM is measured. */
     static final FormerOpener NO_FORMER = _ -> {
-        throw new CommandException("compression needs a former: --former names its file");
+        throw new IllegalStateException("there is no former to measure");
     };
 
     // ---- Decoding ----

@@ -33,5 +33,7 @@ train icae --llm "$runs/lm/final"
     --data "$runs/test.jsonl" --json "$runs/report.json"
 "$python" "$here/evaluate.py" --llm "$runs/lm/final" --icae "$runs/icae/final" --digests 16 --chunk 64 --longest 64 \
     --data "$runs/test.jsonl" --json "$runs/report-icae.json"
-"$python" "$here/export.py" lm "$runs/lm/final" -o "$here/../demo/lm.gguf"
-"$python" "$here/export.py" former "$runs/finetune/final" --target "$here/../demo/lm.gguf" -o "$here/../demo/former.gguf"
+"$python" "$here/export.py" "$runs/lm/final" -o "$here/../demo/lm.gguf"
+"$here/../../icf" convert "$runs/finetune/final" --target "$here/../demo/lm.gguf" --type q8_0 --chunk-length 64 \
+    --prompt-before "" --prompt-question "Question: " --prompt-after "Answer:" --name icformer-demo-former \
+    --force -o "$here/../demo/former.gguf"

@@ -1,11 +1,8 @@
-"""Writes a trained pair as GGUF.
+"""Writes a trained LLM as GGUF. (A former is converted by `./icf convert`.)
 
-    python models/train/export.py lm DIR -o lm.gguf [--type Q8_0]
-    python models/train/export.py former DIR --target lm.gguf -o former.gguf [--type F16]
+    python models/train/export.py DIR -o lm.gguf [--type Q8_0]
 
-`lm` takes a Hugging Face folder of a Llama model with a SentencePiece tokenizer. `former` takes what the trainer writes, and
-gives the same file as `./icf convert DIR --target lm.gguf -o former.gguf` with the prompt of the folder's prompt.json.
-Matrices get the type; embeddings of the digests, markers, norms and biases stay F32.
+DIR is a Hugging Face folder of a Llama model with a SentencePiece tokenizer. Matrices get the type; norms and biases stay F32.
 """
 
 import argparse
@@ -25,12 +22,9 @@ LLM_NAMES = {
     "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
     "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
-FORMER_NAMES = LLM_NAMES | {
-    "cross_attn.q_proj": "attn_q", "cross_attn.k_proj": "attn_k", "cross_attn.v_proj": "attn_v",
-    "cross_attn.o_proj": "attn_output", "cross_input_layernorm": "attn_norm", "context_layernorm": "context_norm"}
 
 
-def layer_name(name: str, names: dict) -> str:
+def layer_name(name: str, names: dict = LLM_NAMES) -> str:
     index, rest = name.split("layers.", 1)[1].split(".", 1)
     stem, kind = rest.rsplit(".", 1)
     return f"blk.{index}.{names[stem]}.{kind}"
@@ -39,15 +33,6 @@ def layer_name(name: str, names: dict) -> str:
 def interleave(tensor: np.ndarray, heads: int) -> np.ndarray:
     """Rotate-half layout -> neighbouring pairs, the layout of q and k in GGUF files of architecture `llama`."""
     return tensor.reshape(heads, 2, -1, *tensor.shape[1:]).swapaxes(1, 2).reshape(tensor.shape)
-
-
-def vocabulary_hash(tokens: list[str]) -> int:
-    """FNV-1a, 64 bits, over each token's UTF-8 bytes and a byte 0xFF."""
-    value = 0xCBF29CE484222325
-    for token in tokens:
-        for byte in token.encode() + b"\xff":
-            value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-    return value
 
 
 def add_tensor(writer: gguf.GGUFWriter, name: str, value: torch.Tensor, kind: str):
@@ -118,7 +103,7 @@ def export_lm(folder: Path, output: Path, kind: str, name: str):
         elif source == "lm_head.weight":
             target = "output.weight"
         else:
-            target = layer_name(source, LLM_NAMES)
+            target = layer_name(source)
             if "q_proj" in source or "k_proj" in source:
                 heads = c["num_attention_heads"] if "q_proj" in source else c["num_key_value_heads"]
                 value = torch.from_numpy(interleave(value.float().numpy(), heads))
@@ -126,47 +111,14 @@ def export_lm(folder: Path, output: Path, kind: str, name: str):
     finish(writer)
 
 
-def export_former(folder: Path, output: Path, kind: str, name: str, target: Path):
-    c = json.loads((folder / "config.json").read_text())
-    prompt = json.loads((folder / "prompt.json").read_text())
-    lm = gguf.GGUFReader(target)
-    architecture = lm.get_field("general.architecture").contents()
-    tokens = lm.get_field("tokenizer.ggml.tokens").contents()
-    writer = gguf.GGUFWriter(str(output), "icformer")
-    head(writer, c, name, kind)
-    writer.add_uint32("icformer.digest_count", c["num_query_tokens"])
-    writer.add_uint32("icformer.chunk_length", c["chunk_length"])
-    writer.add_uint32("icformer.cross_attention_interval", c["cross_attention_frequency"])
-    for key in ("before", "question", "after"):
-        writer.add_key_value(f"icformer.prompt.{key}", prompt[key], gguf.GGUFValueType.STRING)  # add_string drops empty texts
-    writer.add_string("icformer.target.architecture", architecture)
-    writer.add_uint32("icformer.target.embedding_length", lm.get_field(f"{architecture}.embedding_length").contents())
-    writer.add_uint32("icformer.target.vocab_size", len(tokens))
-    writer.add_uint64("icformer.target.vocab_hash", vocabulary_hash(tokens))
-    rows = torch.load(folder / "param.pt", map_location="cpu", weights_only=True)
-    add_tensor(writer, "digest_embd.weight", rows["digest_embeddings"][0], "F32")
-    add_tensor(writer, "marker_ft.weight", rows["FT"].flatten(), "F32")
-    add_tensor(writer, "marker_ae.weight", rows["AE"].flatten(), "F32")
-    for source, value in load_file(folder / "model.safetensors").items():
-        add_tensor(writer, "output_norm.weight" if source == "encoder.norm.weight" else layer_name(source, FORMER_NAMES), value, kind)
-    finish(writer)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("lm", "former"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--target", type=Path, help="GGUF of the LLM (former)")
     parser.add_argument("--type", choices=FILE_TYPES, default="Q8_0")
-    parser.add_argument("--name")
+    parser.add_argument("--name", default="icformer-demo-lm")
     parser.add_argument("-o", "--output", type=Path, required=True)
     a = parser.parse_args()
-    if a.what == "lm":
-        export_lm(a.folder, a.output, a.type, a.name or "icformer-demo-lm")
-    elif a.target is None:
-        parser.error("former needs --target")
-    else:
-        export_former(a.folder, a.output, a.type, a.name or "icformer-demo-former", a.target)
+    export_lm(a.folder, a.output, a.type, a.name)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,13 @@ __attribute__((noinline)) void * operator new(size_t count) {
 }
 
 // Not inlined, or the compiler takes the free in it for one of memory that another operator new gave.
-__attribute__((noinline)) void operator delete(void * memory) noexcept {
+__attribute__((noinline)) __attribute__((noinline)) void * operator new(size_t count, const std::nothrow_t &) noexcept {
+    void * memory = must_fail(__builtin_return_address(0)) ? nullptr : malloc(count ? count : 1);
+    live += memory != nullptr;
+    return memory;
+}
+
+void operator delete(void * memory) noexcept {
     live -= memory != nullptr;
     free(memory);
 }

@@ -85,6 +85,7 @@ static void every_type_of_weights() {
     sizes.n_ff = 256;
     sizes.n_head = 4;
     sizes.n_head_kv = 2;
+    sizes.n_vocab = 19; // not a multiple of anything that a layout may ask for
     const GgufBuilder base = tiny_decoder(sizes);
     const std::vector<int32_t> tokens = Random(5).tokens(6, sizes.n_vocab);
     int tried = 0;

@@ -2,6 +2,8 @@
 #include "naive.h"
 
 #include <array>
+#include <functional>
+#include <thread>
 
 using namespace icf;
 using namespace test;
@@ -27,12 +29,19 @@ struct Q8Matrix {
     ggml_tensor tensor;
 };
 
+// Two threads share the work, as they do in a graph.
+static void on_two_threads(int count, const std::function<void(int first, int last)> & work) {
+    std::thread other(work, 0, count / 2);
+    work(count / 2, count);
+    other.join();
+}
+
 static std::vector<float> multiply(const PackedMatrix & matrix, const std::vector<float> & rows, int n_rows) {
     const PackedRows layout = {matrix.n_in(), n_rows};
     AlignedPtr<char> packed = make_aligned<char>(layout.bytes());
-    pack_rows(layout, rows.data(), packed.get(), 0, layout.n_groups());
+    on_two_threads(layout.n_groups(), [&](int first, int last) { pack_rows(layout, rows.data(), packed.get(), first, last); });
     std::vector<float> y(size_t(n_rows) * matrix.n_out());
-    matrix.multiply(layout, packed.get(), y.data(), 0, matrix.n_tiles());
+    on_two_threads(matrix.n_tiles(), [&](int first, int last) { matrix.multiply(layout, packed.get(), y.data(), first, last); });
     return y;
 }
 
@@ -114,7 +123,7 @@ static void attentions() {
             }
             AttentionMemory memory(c.hd, c.n_head_kv, n_keys);
             Rows k, v = to_rows(values, width);
-            for (int position = 0; position < n_keys; position++) {
+            const auto place = [&](int position) {
                 std::vector<float> cosines, sines;
                 for (int i = 0; i < c.hd / 2; i++) {
                     const double angle = position * std::pow(10000.0, -2.0 * i / c.hd);
@@ -125,17 +134,26 @@ static void attentions() {
                 place_key(memory, position, is_f16 ? (const void *)(half_keys.data() + at) : keys.data() + at, is_f16,
                           cosines.data(), sines.data());
                 place_value(memory, position, is_f16 ? (const void *)(half_values.data() + at) : values.data() + at, is_f16);
+            };
+            on_two_threads(n_keys, [&](int first, int last) {
+                for (int position = first; position < last; position++) {
+                    place(position);
+                }
+            });
+            for (int position = 0; position < n_keys; position++) {
                 k.push_back(naive_rope(to_rows(keys, width)[size_t(position)], c.hd, position, {}));
             }
             const int n_head = c.n_head_kv * c.group;
             const std::vector<float> q = random.floats(size_t(c.n_digest) * n_head * c.hd, 2);
             std::vector<float> out(q.size());
-            std::vector<float> scratch(attend_scratch(n_keys));
-            for (int head = 0; head < n_head; head++) {
-                const AttendTask task = {&memory, head / c.group, c.n_digest, c.n, q.data() + head * c.hd, out.data() + head * c.hd,
-                                         size_t(n_head) * c.hd};
-                attend(task, 0, c.n_digest, scratch.data());
-            }
+            on_two_threads(n_head, [&](int first, int last) {
+                std::vector<float> scratch(attend_scratch(n_keys));
+                for (int head = first; head < last; head++) {
+                    const AttendTask task = {&memory, head / c.group, c.n_digest, c.n, q.data() + head * c.hd, out.data() + head * c.hd,
+                                             size_t(n_head) * c.hd};
+                    attend(task, 0, c.n_digest, scratch.data());
+                }
+            });
             Rows expected;
             for (int i = 0; i < c.n_digest; i++) {
                 std::vector<bool> visible(size_t(n_keys), true);

@@ -132,7 +132,9 @@ static void inject(const Scenario & s) {
             }
             CHECK(n < 100000);
         }
-        printf("       %4lld allocations in %s\n", n - 1, s.name);
+        if (!all_after) {
+            printf("       %4lld allocations in %s\n", n - 1, s.name);
+        }
         CHECK_SAYING(n > 1 || s.may_need_none, "%s allocates nothing", s.name);
     }
 }

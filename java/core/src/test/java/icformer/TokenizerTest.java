@@ -59,9 +59,9 @@ class TokenizerTest {
     }
 
     private static final List<String> PARTS = List.of(
-            " ", "  ", "\n", "\r\n", "\t", "the", "don't", "'S", "123456", "é", "ê̂", "ß", "日本", "😀", "👩🏿‍🚀", "🇩🇪",
-            "שלום", "مرحبا", "हिन्दी", "\u00a0", "\u2028", "\u200d", "\ufeff", "�", "<s>", "<|im_end|>", "<think>",
-            "foo_bar(x)", "==", "\0", "\u007f", "\ue000", "\udbff\udfff", "▂", "Ġ");
+            " ", "  ", "\n", "\r\n", "\t", "the", "don't", "'S", "123456", "é", "ê̂", "ß", "日本", "😀", "👩🏿‍🚀",
+            "🇩🇪", "שלום", "مرحبا", "हिन्दी", "\u00a0", "\u2028", "\u200d", "\ufeff", "�", "<s>", "<|im_end|>",
+            "<think>", "foo_bar(x)", "==", "\0", "\u007f", "\ue000", "\udbff\udfff", "▂", "Ġ");
 
     private static String text(Random random) {
         StringBuilder text = new StringBuilder();

@@ -17,7 +17,8 @@ class SpecialTokensTest {
         }
         byte[] bytes = text.getBytes(UTF_8);
         List<String> parts = new ArrayList<>();
-        new SpecialTokens(strings, ids, onlyParsed, stripsRight).partition(bytes, bytes.length, parse, new SpecialTokens.Sink() {
+        SpecialTokens special = new SpecialTokens(strings, ids, onlyParsed, stripsRight);
+        special.partition(bytes, bytes.length, parse, new SpecialTokens.Sink() {
             @Override
             public void special(int id) {
                 parts.add("#" + id);

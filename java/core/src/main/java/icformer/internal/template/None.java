@@ -1,0 +1,7 @@
+package icformer.internal.template;
+
+/** Python's {@code None}. */
+enum None {
+    /** The only one. */
+    NONE
+}

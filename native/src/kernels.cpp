@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <sys/mman.h>
 
 #if defined(__x86_64__)
 #if !defined(__clang__)
@@ -25,12 +26,22 @@ void FreeDeleter::operator()(void * memory) const {
     free(memory);
 }
 
+// Weights are streamed through once per token: with the usual pages of 4 KiB, looking their addresses up costs as much as
+// the bytes.
+static const size_t large_page = size_t(2) << 20;
+
 void * allocate_aligned(size_t bytes) {
-    const size_t rounded = (std::max<size_t>(bytes, 1) + 63) / 64 * 64;
-    void * memory = aligned_alloc(64, rounded);
+    const size_t alignment = bytes >= large_page ? large_page : 64;
+    const size_t rounded = (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+    void * memory = aligned_alloc(alignment, rounded);
     if (!memory) {
         throw std::bad_alloc();
     }
+#ifdef MADV_HUGEPAGE
+    if (alignment == large_page) {
+        madvise(memory, rounded, MADV_HUGEPAGE);
+    }
+#endif
     memset(memory, 0, rounded);
     return memory;
 }

@@ -70,6 +70,28 @@ class ContextPromptTest {
     }
 
     @Test
+    void aFormerWithoutPromptTakesTheChatTemplateOfTheModel() {
+        ChatTemplate template = ChatTemplate.of("""
+                {% for m in messages %}<|im_start|>{{ m.role }}
+                {{ m.content | trim }}<|im_end|>
+                {% endfor %}<|im_start|>assistant
+                """);
+
+        assertThat(ContextPrompt.Texts.of(template))
+                .isEqualTo(new ContextPrompt.Texts(
+                        "<|im_start|>user\n", "\n\n", "<|im_end|>\n<|im_start|>assistant\n"));
+    }
+
+    @Test
+    void aTemplateThatChangesMessagesIsRefused() {
+        ChatTemplate template = ChatTemplate.of("{{ messages[0].content | upper }}");
+
+        assertThatThrownBy(() -> ContextPrompt.Texts.of(template))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED));
+    }
+
+    @Test
     void reconstructionIsRowsAndMarker() {
         Digest digest = digester.digest(model.tokenizer().encode("The lamp burned whale oil."));
         try (Session session = open(64)) {

@@ -92,7 +92,7 @@ final class AskCommand extends IcfCommand {
     }
 
     private void answer(Model model, Digester digester, String text, String asked) throws IOException {
-        ContextPrompt prompt = ContextPrompt.of(digester, model.tokenizer());
+        ContextPrompt prompt = ContextPrompt.of(digester, model);
         Prepared prepared = prepare(model, digester, prompt, text, asked);
         try (var session = prepared.room().session()) {
             Generation generation = Generation.run(

@@ -1,9 +1,14 @@
 package icformer.cli;
 
+import icformer.ChatMessage;
+import icformer.ChatTemplate;
 import icformer.Model;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -15,6 +20,14 @@ import picocli.CommandLine.Option;
 final class GenerateCommand extends IcfCommand {
     @Option(names = "--prompt", paramLabel = "TEXT", required = true, description = "The prompt; - reads standard input.")
     private String prompt = "";
+
+    @Option(
+            names = "--chat",
+            description = "Take the prompt as a user's message, and write the conversation as the model's template does.")
+    private boolean chat;
+
+    @Option(names = "--system", paramLabel = "TEXT", description = "With --chat: what the model is told before.")
+    private @Nullable String system;
 
     @Option(names = "--json", description = JSON)
     private boolean json;
@@ -34,9 +47,14 @@ final class GenerateCommand extends IcfCommand {
 
     @Override
     void run() throws IOException {
+        if (system != null && !chat) {
+            throw usage("--system goes with --chat");
+        }
         String text = TextSource.textOrInput(prompt, streams());
         try (Model model = modelArguments.open()) {
-            int[] tokens = model.tokenizer().encode(text, true, true);
+            int[] tokens = chat
+                    ? model.tokenizer().encode(conversation(model, text), false, true)
+                    : model.tokenizer().encode(text, true, true);
             if (tokens.length == 0) {
                 throw new CommandException("the prompt is empty");
             }
@@ -56,6 +74,15 @@ final class GenerateCommand extends IcfCommand {
                 }
             }
         }
+    }
+
+    private String conversation(Model model, String text) {
+        List<ChatMessage> messages = new ArrayList<>();
+        if (system != null) {
+            messages.add(ChatMessage.system(system));
+        }
+        messages.add(ChatMessage.user(text));
+        return ChatTemplate.of(model.metadata()).apply(messages, true);
     }
 
     private static Map<String, Object> describe(Model model, int promptTokens, Generation generation) {

@@ -180,6 +180,11 @@ class FileCommandsTest {
     }
 
     @Test
+    void aChatNeedsATemplate() {
+        assertThat(Cli.runModel("generate", "--prompt", "The lamp", "--chat").failure()).contains("has no chat template");
+    }
+
+    @Test
     void aFailureShowsItsTraceWhenAskedTo() {
         Cli.Result result = Cli.run("info", folder.resolve("none").toString(), "--verbose");
         assertThat(result.code()).isEqualTo(1);

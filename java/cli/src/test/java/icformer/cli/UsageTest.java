@@ -22,14 +22,16 @@ class UsageTest {
     @Test
     void helpListsTheCommands() {
         assertThat(Cli.run("--help").output())
-                .contains("ask", "compress", "generate", "convert", "quantize", "info", "tokenize", "dump")
+                .contains(
+                        "ask", "compress", "generate", "convert", "quantize", "info", "tokenize", "dump", "eval", "compare",
+                        "bench")
                 .contains("icf COMMAND --help");
     }
 
     @ParameterizedTest
     @ValueSource(strings = {
         "ask", "compress", "generate", "convert", "quantize", "info", "tokenize", "dump", "dump digest", "dump logits",
-        "dump embeddings"
+        "dump embeddings", "eval", "eval perplexity", "compare", "bench"
     })
     void everyCommandHasHelp(String command) {
         String[] words = (command + " --help").split(" ");
@@ -64,6 +66,7 @@ class UsageTest {
             ask --context x --question q --encoding klingon   | klingon
             compress --context x                              | --output
             generate                                          | --prompt
+            generate --prompt x --system y                    | --system goes with --chat
             convert x                                         | --output
             quantize a b                                      | TYPE
             quantize a b c d                                  | d

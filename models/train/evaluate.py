@@ -49,6 +49,7 @@ def main():
     parser.add_argument("--longest", type=int, default=128, help="longest context, in tokens")
     parser.add_argument("--questions", type=int, default=4, help="most questions of a document")
     parser.add_argument("--reconstructions", type=int, default=50, help="documents to reconstruct")
+    parser.add_argument("--bucket", type=int, default=16, help="width of a class of context lengths, in tokens")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
@@ -69,9 +70,11 @@ def main():
     rows_of = lambda ids: embed(torch.tensor(ids, dtype=torch.long))
     scores: dict[str, list] = {}
     by_kind: dict[str, dict[str, list]] = {}
+    by_length: dict[str, dict[str, list]] = {}
     lengths: dict[str, list] = {}
     with torch.no_grad():
         for index, document in enumerate(documents):
+            bucket = str((len(document.ids) - 1) // a.bucket * a.bucket + a.bucket)
             contexts = {"full": rows_of(document.ids), "none": rows_of([])}
             if compressor is not None:
                 rows = digest_rows(compressor, embed, [document], a.chunk, None, "cpu")[0]
@@ -83,16 +86,18 @@ def main():
                     answer = tokenizer.decode(greedy(llm, [front], tokenizer.eos, 16)[0])
                     result = (exact_match(answer, q.answer_text), f1(answer, q.answer_text), rouge_l(answer, q.answer_text))
                     scores.setdefault(name, []).append(result)
+                    by_length.setdefault(bucket, {}).setdefault(name, []).append(result[0])
                     by_kind.setdefault(q.kind, {}).setdefault(name, []).append(result[0])
             if compressor is not None and index < a.reconstructions:
                 copy = greedy(llm, [torch.cat([rows, compressor.AE[0]])], tokenizer.eos, len(document.ids) + 8)[0]
-                bucket = str((len(document.ids) - 1) // 32 * 32 + 32)
                 lengths.setdefault(bucket, []).append(bleu4(copy, document.ids))
     mean = lambda values: round(sum(values) / len(values), 4)
     report = {"documents": len(documents), "questions": len(scores["full"])}
     for name, results in scores.items():
         report[name] = dict(zip(("exact_match", "f1", "rouge_l"), (mean(column) for column in zip(*results))))
     report["by_kind"] = {kind: {name: mean(v) for name, v in sorted(found.items())} for kind, found in sorted(by_kind.items())}
+    report["by_length"] = {f"up to {bucket}": {name: mean(v) for name, v in sorted(found.items())}
+                           for bucket, found in sorted(by_length.items(), key=lambda e: int(e[0]))}
     if lengths:
         report["reconstruction"] = {
             "bleu4": mean([v for found in lengths.values() for v in found]),

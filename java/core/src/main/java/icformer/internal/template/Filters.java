@@ -161,7 +161,7 @@ final class Filters {
                 .replace("\"", "&#34;");
     }
 
-    /** Words begin behind white space and {@code -([{<}; what follows is in lower case. */
+    /** Words begin behind white space, a hyphen and an opening bracket; what follows is in lower case. */
     private static String titled(String text) {
         StringBuilder titled = new StringBuilder();
         boolean begins = true;

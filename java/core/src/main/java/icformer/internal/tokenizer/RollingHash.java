@@ -32,7 +32,7 @@ final class RollingHash {
         return hash;
     }
 
-    /** Fills prefixes[i], 0 <= i <= to - from, with the hash of the first i bytes of text[from, to). */
+    /** Fills prefixes[i], i from 0 to {@code to - from}, with the hash of the first i bytes of text[from, to). */
     static void prefixes(byte[] text, int from, int to, long[] prefixes) {
         long hash = 0;
         prefixes[0] = 0;

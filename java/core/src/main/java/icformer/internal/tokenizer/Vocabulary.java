@@ -84,10 +84,8 @@ public final class Vocabulary {
     private final boolean addEos;
 
     /**
-     * Reads the tokens out of a file's metadata.
-     *
-     * @param bos, eos, unknown ids where the file does not name them, or {@link #NONE}
-     * @param addBos whether texts begin with {@code bos} where the file does not say
+     * Reads the tokens out of a file's metadata. What the file does not say is as given: the ids {@code bos}, {@code eos} and
+     * {@code unknown}, or {@link #NONE}, and whether texts begin with {@code bos}.
      */
     Vocabulary(Metadata metadata, int bos, int eos, int unknown, boolean addBos) {
         texts = texts(metadata);

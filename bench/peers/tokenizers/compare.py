@@ -106,6 +106,9 @@ def main() -> int:
         pre_tokenizers = arguments.pre or vocabularies.PRE_TOKENIZERS
         fixtures = [("spm", vocabularies.sentence_piece(training, sizes[0]), columns_of("spm", []), cases),
                     ("bpe", vocabularies.byte_level(training, sizes[1]), columns_of("bpe", pre_tokenizers), cases)]
+        if arguments.size == "large":
+            keys = vocabularies.sentence_piece(training, sizes[0], phrases=True)
+            fixtures.append(("phrases", keys, columns_of("spm", []), cases))
         if arguments.every_character:
             columns = columns_of("bpe", ["gpt-2", "llama-bpe", "qwen35", "deepseek-v3"])[::2]
             fixtures.append(("pairs", vocabularies.byte_pairs(), columns, texts.every_character()))

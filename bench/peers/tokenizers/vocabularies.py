@@ -22,15 +22,16 @@ PRE_TOKENIZERS = [
 ]
 
 
-def sentence_piece(texts: list[str], size: int) -> dict:
-    """A BPE model of SentencePiece with byte fallback, as Llama 2 has, with its GGUF keys."""
+def sentence_piece(texts: list[str], size: int, phrases: bool = False) -> dict:
+    """A BPE model of SentencePiece with byte fallback, as Llama 2 has, with its GGUF keys; tokens may be of several words."""
     with tempfile.TemporaryDirectory() as folder:
         prefix = pathlib.Path(folder) / "model"
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(line for text in texts for line in text.split("\n") if line.strip()),
             model_prefix=str(prefix), model_type="bpe", vocab_size=size, byte_fallback=True, character_coverage=0.98,
             normalization_rule_name="identity", remove_extra_whitespaces=False, split_digits=True,
-            allow_whitespace_only_pieces=True, max_sentence_length=20000, num_threads=1, minloglevel=2,
+            allow_whitespace_only_pieces=True, split_by_whitespace=not phrases, max_sentence_length=20000, num_threads=1,
+            minloglevel=2,
             control_symbols=SPM_CONTROL, user_defined_symbols=SPM_USER)
         model = sentencepiece.SentencePieceProcessor(model_file=f"{prefix}.model")
     tokens, scores, types = [], [], []

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,9 +40,12 @@ record TokenizerFixture(Map<String, Object> keys, List<byte[]> texts, List<Colum
 
     /** The vocabularies of the fixture. */
     static List<String> kinds() {
-        return FOLDER != null && Files.exists(FOLDER.resolve("pairs.tsv"))
-                ? List.of("spm", "bpe", "pairs")
-                : List.of("spm", "bpe");
+        Path folder = FOLDER;
+        return folder == null
+                ? List.of("spm", "bpe")
+                : Stream.of("spm", "bpe", "phrases", "pairs")
+                        .filter(kind -> Files.exists(folder.resolve(kind + ".tsv")))
+                        .toList();
     }
 
     static TokenizerFixture read(String kind) throws IOException {

@@ -60,18 +60,18 @@ __attribute__((noinline)) void * operator new(size_t count) {
     return memory;
 }
 
-// Not inlined, or the compiler takes the free in it for one of memory that another operator new gave.
-__attribute__((noinline)) __attribute__((noinline)) void * operator new(size_t count, const std::nothrow_t &) noexcept {
+__attribute__((noinline)) void * operator new(size_t count, const std::nothrow_t &) noexcept {
     void * memory = must_fail(__builtin_return_address(0)) ? nullptr : malloc(count ? count : 1);
     live += memory != nullptr;
     return memory;
 }
 
-void operator delete(void * memory) noexcept {
+// Not inlined, or the compiler takes the free in it for one of memory that another operator new gave.
+__attribute__((noinline)) void operator delete(void * memory) noexcept {
     live -= memory != nullptr;
     free(memory);
 }
-void operator delete(void * memory, size_t) noexcept {
+__attribute__((noinline)) void operator delete(void * memory, size_t) noexcept {
     operator delete(memory);
 }
 

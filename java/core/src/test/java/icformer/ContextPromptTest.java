@@ -79,7 +79,7 @@ class ContextPromptTest {
 
         assertThat(ContextPrompt.Texts.of(template))
                 .isEqualTo(new ContextPrompt.Texts(
-                        "<|im_start|>user\n", "\n\n", "<|im_end|>\n<|im_start|>assistant\n"));
+                        "<|im_start|>user\n", "\n\n", "<|im_end|>\n<|im_start|>assistant"));
     }
 
     @Test

@@ -4,12 +4,13 @@ import icformer.bindings.IcfNative;
 import icformer.bindings.icf_gguf_info;
 import icformer.bindings.icf_key_info;
 import icformer.bindings.icf_tensor_info;
+import icformer.internal.format.ByteStrings;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.LongStream;
 
 /**
  * Reads the keys and the list of tensors of an open GGUF file. Any number of threads may read at once, until the handle
@@ -148,12 +149,7 @@ public final class GgufReader {
     }
 
     private static List<String> divide(byte[] bytes, MemorySegment ends) {
-        List<String> texts = new ArrayList<>();
-        int start = 0;
-        for (long end : ends.toArray(IcfNative.C_LONG_LONG)) {
-            texts.add(new String(bytes, start, (int) end - start, StandardCharsets.UTF_8));
-            start = (int) end;
-        }
-        return texts;
+        int[] places = LongStream.of(ends.toArray(IcfNative.C_LONG_LONG)).mapToInt(Math::toIntExact).toArray();
+        return ByteStrings.of(bytes, places);
     }
 }

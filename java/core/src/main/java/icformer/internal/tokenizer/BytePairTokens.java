@@ -3,9 +3,9 @@ package icformer.internal.tokenizer;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import icformer.Metadata;
+import icformer.internal.format.ByteStrings;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -33,8 +33,7 @@ public final class BytePairTokens extends Tokens {
         bytes = ByteLevel.decode(vocabulary().texts());
         index = vocabulary().index(bytes);
         others = others();
-        List<String> merges = Vocabulary.list(metadata, "merges");
-        ranks = new MergeRanks(merges);
+        ranks = new MergeRanks(Vocabulary.list(metadata, "merges"));
         hash = new RollingHash(Math.max(vocabulary().longest(), ranks.longest()));
     }
 
@@ -70,7 +69,7 @@ public final class BytePairTokens extends Tokens {
 
     @Override
     byte[] normalPiece(int id) {
-        return bytes.length(id) > 0 ? bytes.get(id) : vocabulary().texts().get(id);
+        return bytes.length(id) > 0 ? bytes.copy(id) : vocabulary().texts().copy(id);
     }
 
     @Override

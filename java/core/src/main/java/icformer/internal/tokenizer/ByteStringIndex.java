@@ -1,5 +1,7 @@
 package icformer.internal.tokenizer;
 
+import icformer.internal.format.ByteStrings;
+
 /** Finds the number of a byte string. Of equal strings it knows the first. */
 final class ByteStringIndex {
     static final int NONE = -1;

@@ -1,6 +1,7 @@
 package icformer.internal.tokenizer;
 
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /** Unicode general categories, in the groups that pre-tokenisers tell apart. */
 final class CharacterClass {
@@ -24,18 +25,26 @@ final class CharacterClass {
         0x1FADC, 0x1FADF, 0x1FAE9, 0x1FAE9, 0x1FBCB, 0x1FBEF
     };
 
-    private static final byte[] BASIC_PLANE = new byte[0x10000];
-
-    static {
-        for (int point = 0; point < BASIC_PLANE.length; point++) {
-            BASIC_PLANE[point] = (byte) classify(point);
-        }
-    }
+    /** Classes of the basic plane in pages of 256, each made when the first of its characters is met. */
+    private static final AtomicReferenceArray<byte[]> PAGES = new AtomicReferenceArray<>(256);
 
     private CharacterClass() {}
 
     static int of(int point) {
-        return point < BASIC_PLANE.length ? BASIC_PLANE[point] : classify(point);
+        if (point >= 0x10000) {
+            return classify(point);
+        }
+        byte[] page = PAGES.getAcquire(point >> 8);
+        return (page == null ? page(point >> 8) : page)[point & 0xFF];
+    }
+
+    private static byte[] page(int number) {
+        byte[] page = new byte[256];
+        for (int i = 0; i < page.length; i++) {
+            page[i] = (byte) classify(number << 8 | i);
+        }
+        PAGES.setRelease(number, page);
+        return page;
     }
 
     private static int classify(int point) {

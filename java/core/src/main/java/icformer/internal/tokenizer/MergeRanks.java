@@ -1,9 +1,7 @@
 package icformer.internal.tokenizer;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
+import icformer.internal.format.ByteStrings;
 import java.util.Arrays;
-import java.util.List;
 
 /** The list of merges of byte-level BPE: which two byte strings are merged, the first of the list first. */
 final class MergeRanks {
@@ -14,19 +12,19 @@ final class MergeRanks {
     private final int longest;
 
     /** Of "left right" lines spelled in {@link ByteLevel} letters. Of equal lines the first counts. */
-    MergeRanks(List<String> lines) {
+    MergeRanks(ByteStrings lines) {
         ByteStrings.Builder builder = new ByteStrings.Builder(2 * lines.size());
-        for (String line : lines) {
-            byte[] text = line.getBytes(UTF_8);
-            int space = 1;
-            while (space < text.length && text[space] != ' ') {
+        byte[] text = lines.bytes();
+        for (int line = 0; line < lines.size(); line++) {
+            int end = lines.end(line);
+            int space = lines.start(line) + 1;
+            while (space < end && text[space] != ' ') {
                 space++;
             }
-            boolean whole = space < text.length
-                    && ByteLevel.decode(text, 0, space, builder);
+            boolean whole = space < end && ByteLevel.decode(text, lines.start(line), space, builder);
             builder.end();
             if (whole) {
-                ByteLevel.decode(text, space + 1, text.length, builder);
+                ByteLevel.decode(text, space + 1, end, builder);
             }
             builder.end();
         }

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import icformer.IcfException;
 import icformer.Metadata;
 import icformer.Status;
+import icformer.internal.format.ByteStrings;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.HexFormat;
@@ -143,7 +144,7 @@ public final class SentencePieceTokens extends Tokens {
 
     @Override
     byte[] normalPiece(int id) {
-        byte[] text = vocabulary().texts().get(id);
+        byte[] text = vocabulary().texts().copy(id);
         byte[] piece = new byte[text.length];
         int size = 0;
         for (int at = 0; at < text.length; ) {

@@ -69,7 +69,7 @@ public abstract class Tokens {
     /** What a token stands for: bytes of a text, which may end inside of a character. Control tokens have their text. */
     public final byte[] piece(int id) {
         if (vocabulary.isLiteral(id)) {
-            return vocabulary.texts().get(id);
+            return vocabulary.texts().copy(id);
         }
         if (vocabulary.isNormal(id)) {
             return normalPiece(id);

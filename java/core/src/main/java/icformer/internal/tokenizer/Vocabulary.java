@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import icformer.IcfException;
 import icformer.Metadata;
 import icformer.Status;
+import icformer.internal.format.ByteStrings;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
@@ -112,21 +113,29 @@ public final class Vocabulary {
     // ---- reading the file ----------------------------------------------------------------------------------------------
 
     private static ByteStrings texts(Metadata metadata) {
-        List<String> tokens = list(metadata, "tokens");
+        ByteStrings tokens = list(metadata, "tokens");
+        for (int id = 0; id < tokens.size(); id++) {
+            if (tokens.length(id) == 0) {
+                return withoutEmpty(tokens);
+            }
+        }
+        return tokens;
+    }
+
+    private static ByteStrings withoutEmpty(ByteStrings tokens) {
         ByteStrings.Builder builder = new ByteStrings.Builder(tokens.size());
         for (int id = 0; id < tokens.size(); id++) {
-            String token = tokens.get(id);
-            builder.add((token.isEmpty() ? "[EMPTY_" + id + "]" : token).getBytes(UTF_8));
+            builder.add(tokens.length(id) == 0 ? ("[EMPTY_" + id + "]").getBytes(UTF_8) : tokens.copy(id));
         }
         return builder.build();
     }
 
     /** A list of texts that must be there and not be empty. */
-    static List<String> list(Metadata metadata, String name) {
+    static ByteStrings list(Metadata metadata, String name) {
         require(metadata.contains(PREFIX + name), "the file has no " + PREFIX + name);
         List<String> texts = metadata.texts(PREFIX + name);
         require(!texts.isEmpty(), PREFIX + name + " is empty");
-        return texts;
+        return ByteStrings.of(texts);
     }
 
     private static byte[] kinds(Metadata metadata, int count) {
@@ -164,7 +173,7 @@ public final class Vocabulary {
         for (int id = 0; id < texts.size(); id++) {
             if (begins[bytes[texts.start(id)] & 0xFF] && texts.length(id) < 64) {
                 int found = id;
-                wanted.computeIfPresent(texts.text(id), (text, before) -> before == NONE ? found : before);
+                wanted.computeIfPresent(texts.get(id), (text, before) -> before == NONE ? found : before);
             }
         }
         wanted.values().removeIf(id -> id == NONE);
@@ -265,7 +274,7 @@ public final class Vocabulary {
     /** An index of what the tokens stand for, by id: no two may be the same. */
     ByteStringIndex index(ByteStrings strings) {
         return new ByteStringIndex(strings, (first, second) -> {
-            throw unusable("tokens " + first + " and " + second + " are both '" + texts.text(first) + "'");
+            throw unusable("tokens " + first + " and " + second + " are both '" + texts.get(first) + "'");
         });
     }
 
@@ -278,7 +287,7 @@ public final class Vocabulary {
             if ((kinds[id] & (CONTROL | UNKNOWN | USER_DEFINED)) != 0) {
                 special[count++] = id;
                 onlyParsed.set(id, (kinds[id] & (CONTROL | UNKNOWN)) != 0);
-                stripsRight.set(id, specialTokensStripRight && !NOT_STRIPPING.contains(texts.text(id)));
+                stripsRight.set(id, specialTokensStripRight && !NOT_STRIPPING.contains(texts.get(id)));
             }
         }
         return new SpecialTokens(texts, Arrays.copyOf(special, count), onlyParsed, stripsRight);
@@ -299,7 +308,7 @@ public final class Vocabulary {
 
     /** The byte that a token {@code <0xNN>} stands for. */
     byte byteOf(int id) {
-        String text = texts.text(id);
+        String text = texts.get(id);
         boolean valid = text.length() == 6 && text.startsWith("<0x") && text.endsWith(">")
                 && HexFormat.isHexDigit(text.charAt(3)) && HexFormat.isHexDigit(text.charAt(4));
         require(valid, "token " + id + " is a byte, but its text is '" + text + "'");
@@ -313,7 +322,7 @@ public final class Vocabulary {
     }
 
     public String text(int id) {
-        return texts.text(id);
+        return texts.get(id);
     }
 
     public int bos() {

@@ -1,12 +1,17 @@
-package icformer.internal.tokenizer;
+package icformer.internal.format;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import java.util.AbstractList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.RandomAccess;
 
-/** Byte strings one after the other in one array, by number: the texts of a vocabulary without an object for each. */
-final class ByteStrings {
+/**
+ * Texts in UTF-8 one after the other in one array, as a file has them: a vocabulary without an object for each token. As a
+ * list it decodes its elements when they are asked for; bytes that are no UTF-8 are U+FFFD in them, and kept here.
+ */
+public final class ByteStrings extends AbstractList<String> implements RandomAccess {
     private final byte[] bytes;
     private final int[] ends; // ends[i]: where string i ends and string i + 1 begins
 
@@ -15,7 +20,16 @@ final class ByteStrings {
         this.ends = ends;
     }
 
-    static ByteStrings of(List<String> texts) {
+    /** Of an array and where in it each text ends and the next one begins. Both are kept, and not to be changed. */
+    public static ByteStrings of(byte[] bytes, int[] ends) {
+        return new ByteStrings(bytes, ends);
+    }
+
+    /** Of texts; of byte strings themselves if they are such. */
+    public static ByteStrings of(List<String> texts) {
+        if (texts instanceof ByteStrings strings) {
+            return strings;
+        }
         Builder builder = new Builder(texts.size());
         for (String text : texts) {
             builder.add(text.getBytes(UTF_8));
@@ -23,53 +37,61 @@ final class ByteStrings {
         return builder.build();
     }
 
-    int size() {
+    @Override
+    public int size() {
         return ends.length;
     }
 
-    /** The array that holds all of them; not to be written to. */
-    byte[] bytes() {
-        return bytes;
-    }
-
-    int start(int index) {
-        return index == 0 ? 0 : ends[index - 1];
-    }
-
-    int end(int index) {
-        return ends[index];
-    }
-
-    int length(int index) {
-        return end(index) - start(index);
-    }
-
-    byte[] get(int index) {
-        return Arrays.copyOfRange(bytes, start(index), end(index));
-    }
-
-    String text(int index) {
+    @Override
+    public String get(int index) {
         return new String(bytes, start(index), length(index), UTF_8);
     }
 
-    boolean equal(int index, byte[] text, int from, int to) {
+    /** The array that holds all of them; not to be written to. */
+    public byte[] bytes() {
+        return bytes;
+    }
+
+    /** Where one begins in the array. */
+    public int start(int index) {
+        return index == 0 ? 0 : ends[index - 1];
+    }
+
+    /** Where one ends in the array. */
+    public int end(int index) {
+        return ends[index];
+    }
+
+    /** How many bytes one has. */
+    public int length(int index) {
+        return end(index) - start(index);
+    }
+
+    /** The bytes of one text. */
+    public byte[] copy(int index) {
+        return Arrays.copyOfRange(bytes, start(index), end(index));
+    }
+
+    /** Whether one text is text[from, to). */
+    public boolean equal(int index, byte[] text, int from, int to) {
         return Arrays.equals(bytes, start(index), end(index), text, from, to);
     }
 
-    static final class Builder {
+    /** Puts byte strings together. */
+    public static final class Builder {
         private byte[] bytes;
         private final int[] ends;
         private int count;
         private int size;
 
         /** Room for {@code count} strings of any length. */
-        Builder(int count) {
+        public Builder(int count) {
             bytes = new byte[Math.max(16, 8 * count)];
             ends = new int[count];
         }
 
         /** Appends one byte to the string that the next {@link #end()} ends. */
-        void put(byte value) {
+        public void put(byte value) {
             if (size == bytes.length) {
                 bytes = Arrays.copyOf(bytes, Math.addExact(size, size >> 1));
             }
@@ -77,15 +99,17 @@ final class ByteStrings {
         }
 
         /** Drops what was put since the last end. */
-        void drop() {
+        public void drop() {
             size = count == 0 ? 0 : ends[count - 1];
         }
 
-        void end() {
+        /** Ends a string. */
+        public void end() {
             ends[count++] = size;
         }
 
-        void add(byte[] text) {
+        /** Appends a whole string. */
+        public void add(byte[] text) {
             if (bytes.length - size < text.length) {
                 bytes = Arrays.copyOf(bytes, Math.addExact(size, text.length) + (size >> 1));
             }
@@ -94,7 +118,8 @@ final class ByteStrings {
             end();
         }
 
-        ByteStrings build() {
+        /** The strings, of which there were as many as announced. */
+        public ByteStrings build() {
             return new ByteStrings(Arrays.copyOf(bytes, size), Arrays.copyOf(ends, count));
         }
     }

@@ -35,6 +35,7 @@ static void add(const std::string & group, const std::string & name, Target targ
 static void add_model(const std::string & group, const std::string & name, int32_t expected,
                       const std::function<void(GgufBuilder &)> & change) {
     GgufBuilder file = tiny_decoder();
+    file.set_text("tokenizer.ggml.model", "none").set_u32("llama.vocab_size", 16); // as other programs want to have it
     change(file);
     add(group, name, Target::MODEL, expected, file);
 }
@@ -317,9 +318,11 @@ static void kinds() {
 
 static void missing_parts() {
     for (const char * key : {"general.architecture", "llama.embedding_length", "llama.block_count", "llama.attention.head_count",
-                             "llama.feed_forward_length", "tokenizer.ggml.tokens"}) {
+                             "llama.feed_forward_length"}) {
         add_model("missing", key, ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.remove_key(key); });
     }
+    add_model("missing", "the vocabulary and its size", ICF_ERROR_FORMAT,
+              [](GgufBuilder & f) { f.remove_key("tokenizer.ggml.tokens").remove_key("llama.vocab_size"); });
     for (const GgufBuilder::Tensor & tensor : tiny_decoder().tensors) {
         add_model("missing", tensor.name, ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.remove_tensor(tensor.name); });
     }
@@ -357,12 +360,15 @@ static void duplicates() {
 
 static void vocabularies() {
     const char * tokens = "tokenizer.ggml.tokens";
-    add_model("vocabulary", "empty", ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.set_texts(tokens, {}); });
+    const char * size = "llama.vocab_size";
+    add_model("vocabulary", "empty", ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.remove_key(size).set_texts(tokens, {}); });
     add_model("vocabulary", "one text", ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.set_text(tokens, "abc"); });
     add_model("vocabulary", "numbers", ICF_ERROR_FORMAT,
               [&](GgufBuilder & f) { f.set_raw(tokens, GGUF_ARRAY, gguf_array(GGUF_U32, 16, std::string(64, '\0'))); });
-    add_model("vocabulary", "fewer tokens than embeddings", ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.set_texts(tokens, tiny_vocabulary(15)); });
-    add_model("vocabulary", "more tokens than embeddings", ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.set_texts(tokens, tiny_vocabulary(17)); });
+    add_model("vocabulary", "fewer tokens than embeddings", ICF_ERROR_FORMAT,
+              [&](GgufBuilder & f) { f.remove_key(size).set_texts(tokens, tiny_vocabulary(15)); });
+    add_model("vocabulary", "more tokens than embeddings", ICF_ERROR_FORMAT,
+              [&](GgufBuilder & f) { f.remove_key(size).set_texts(tokens, tiny_vocabulary(17)); });
     add_model("vocabulary", "cut within a token", ICF_ERROR_FORMAT, [&](GgufBuilder & f) {
         f.set_raw(tokens, GGUF_ARRAY, gguf_array(GGUF_TEXT, 16, gguf_text("a") + with_length(1 << 20, "b")));
     });

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+extern "C" int __llvm_profile_write_file(void) __attribute__((weak)); // there where coverage is recorded
+
 namespace test {
 
 struct ChildResult {
@@ -52,6 +54,9 @@ inline ChildResult in_child(size_t extra_bytes, const std::function<int32_t(icf_
         }
         const int failures = check_failures;
         result->status = body(&result->error);
+        if (__llvm_profile_write_file) {
+            __llvm_profile_write_file();
+        }
         _exit(check_failures == failures ? 0 : 1);
     }
     int ended = 0;

@@ -122,26 +122,27 @@ public final class Digester implements AutoCloseable {
      * Digests a context.
      *
      * @param tokens of the context; none only with {@link DigestOptions#ONE_CHUNK}, for the digests of nothing
-     * @return {@link DigesterInfo#digestRows} rows for every chunk
-     * @throws IcfException of status STATE if the digester was opened without a model, ARGUMENT if there are no tokens or
-     *     one is not of the vocabulary
+     * @return {@link DigesterInfo#digestRows} rows for every chunk, or the first ones that the options keep
+     * @throws IcfException of status STATE if the digester was opened without a model, ARGUMENT if there are no tokens, one
+     *     is not of the vocabulary, or more rows are to be kept than there are
      * @throws CancellationException if the listener did not want to go on
      */
     public Digest digest(int[] tokens, DigestOptions options) {
         List<Digest.Chunk> chunks = divide(tokens.length, options.maxChunk());
         handle.enter();
         try (Arena scratch = Arena.ofConfined()) {
-            MemorySegment rows = allocateRows(chunks.size(), options.arena());
+            Rows rows = new Rows(chunks.size(), options, options.batch(), scratch);
             MemorySegment ids = scratch.allocateFrom(ValueLayout.JAVA_INT, tokens);
             for (int first = 0; first < chunks.size(); first += options.batch()) {
                 int end = Math.min(first + options.batch(), chunks.size());
                 List<Digest.Chunk> batch = chunks.subList(first, end);
                 long start = batch.getFirst().first();
                 long[] ends = batch.stream().mapToLong(chunk -> chunk.end() - start).toArray();
-                handle.runBatch(ids.asSlice(start * Integer.BYTES), ends, rowsOf(rows, first, end));
+                handle.runBatch(ids.asSlice(start * Integer.BYTES), ends, rows.target(first, end));
+                rows.keep(first, end);
                 tell(options.progress(), end, chunks.size());
             }
-            return digestOf(rows, chunks, Hashes.sha256(ids));
+            return digestOf(rows.kept, chunks, Hashes.sha256(ids));
         } finally {
             handle.exit();
         }
@@ -163,15 +164,16 @@ public final class Digester implements AutoCloseable {
         Segments.checkInput(embeddings, Segments.bytes(count, rowBytes), Float.BYTES, "embeddings");
         List<Digest.Chunk> chunks = divide(count, options.maxChunk());
         handle.enter();
-        try {
-            MemorySegment rows = allocateRows(chunks.size(), options.arena());
+        try (Arena scratch = Arena.ofConfined()) {
+            Rows rows = new Rows(chunks.size(), options, 1, scratch);
             for (int i = 0; i < chunks.size(); i++) {
                 Digest.Chunk chunk = chunks.get(i);
                 MemorySegment part = embeddings.asSlice(chunk.first() * rowBytes, chunk.length() * rowBytes);
-                handle.runRows(part, chunk.length(), rowsOf(rows, i, i + 1));
+                handle.runRows(part, chunk.length(), rows.target(i, i + 1));
+                rows.keep(i, i + 1);
                 tell(options.progress(), i + 1, chunks.size());
             }
-            return digestOf(rows, chunks, "");
+            return digestOf(rows.kept, chunks, "");
         } finally {
             handle.exit();
         }
@@ -221,19 +223,44 @@ public final class Digester implements AutoCloseable {
         return chunks;
     }
 
-    private MemorySegment allocateRows(int chunks, @Nullable Arena arena) {
-        long bytes = Segments.bytes(chunks, chunkBytes());
-        MemorySegment rows = Segments.allocate(arena != null ? arena : Arena.ofAuto(), bytes);
-        Segments.checkOutput(rows, bytes, Float.BYTES, "rows");
-        return rows;
-    }
+    /** The rows of a digest. Native calls write them where they stay, or beside it where only the first ones are kept. */
+    private final class Rows {
+        final MemorySegment kept; // [chunks * rows kept of each, width]
+        private final long keptBytes; // of a chunk
+        private final long chunkBytes;
+        private final @Nullable MemorySegment whole; // [batch * digestRows, width]; null where all rows are kept
 
-    private MemorySegment rowsOf(MemorySegment rows, int firstChunk, int endChunk) {
-        return rows.asSlice(firstChunk * chunkBytes(), (endChunk - firstChunk) * chunkBytes());
-    }
+        Rows(int chunks, DigestOptions options, int batch, Arena scratch) {
+            Checks.argument(
+                    options.chunkRows() <= info.digestRows(),
+                    "chunkRows is %d, but must be %d or less: the former gives no more",
+                    options.chunkRows(),
+                    info.digestRows());
+            int rows = options.chunkRows() == DigestOptions.ALL_ROWS ? info.digestRows() : options.chunkRows();
+            long rowBytes = (long) info.width() * Float.BYTES;
+            keptBytes = rows * rowBytes;
+            chunkBytes = info.digestRows() * rowBytes;
+            long bytes = Segments.bytes(chunks, keptBytes);
+            kept = Segments.allocate(options.arena() != null ? options.arena() : Arena.ofAuto(), bytes);
+            Segments.checkOutput(kept, bytes, Float.BYTES, "rows");
+            whole = keptBytes == chunkBytes
+                    ? null
+                    : Segments.allocate(scratch, Segments.bytes(Math.min(batch, chunks), chunkBytes));
+        }
 
-    private long chunkBytes() {
-        return (long) info.digestRows() * info.width() * Float.BYTES;
+        /** Where a call writes all rows of chunks {@code first … end - 1}. */
+        MemorySegment target(int first, int end) {
+            return whole == null ? kept.asSlice(first * chunkBytes, (end - first) * chunkBytes) : whole;
+        }
+
+        /** Takes over what the call wrote. */
+        void keep(int first, int end) {
+            if (whole != null) {
+                for (int i = first; i < end; i++) {
+                    MemorySegment.copy(whole, (i - first) * chunkBytes, kept, i * keptBytes, keptBytes);
+                }
+            }
+        }
     }
 
     Digest digestOf(MemorySegment rows, List<Digest.Chunk> chunks, String contextSha256) {

@@ -97,6 +97,42 @@ class DigesterTest {
         assertThat(TestData.relativeL2(batched.rows(), single.rows())).isLessThan(1e-5);
     }
 
+    /** A digest row sees those before it alone. */
+    @ParameterizedTest
+    @CsvSource({"1, 1", "5, 1", "5, 3", "16, 3"})
+    void theFirstRowsAreThoseOfTheWholeDigest(int kept, int batch) {
+        DigestOptions options = DigestOptions.defaults().withMaxChunk(16).withBatch(batch);
+        Digest whole = digester.digest(tokens(100), options);
+        Digest first = digester.digest(tokens(100), options.withChunkRows(kept));
+
+        assertThat(first.chunks()).isEqualTo(whole.chunks()).hasSize(7);
+        assertThat(first.rowCount()).isEqualTo(7L * kept);
+        for (int i = 0; i < 7; i++) {
+            assertThat(first.rows((long) i * kept, kept).mismatch(whole.rows(i * 16L, kept))).isEqualTo(-1);
+        }
+        assertThat(first.origin()).isEqualTo(whole.origin());
+    }
+
+    @Test
+    void theFirstRowsOfEmbeddingsAreKept() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment embeddings = model.embed(tokens(40), arena);
+            DigestOptions options = DigestOptions.defaults().withMaxChunk(20);
+            Digest whole = digester.digestEmbeddings(embeddings, 40, options);
+            Digest first = digester.digestEmbeddings(embeddings, 40, options.withChunkRows(2).withArena(arena));
+
+            assertThat(first.rows(0, 2).mismatch(whole.rows(0, 2))).isEqualTo(-1);
+            assertThat(first.rows(2, 2).mismatch(whole.rows(16, 2))).isEqualTo(-1);
+        }
+    }
+
+    @Test
+    void moreRowsThanThereAreCannotBeKept() {
+        assertThatThrownBy(() -> digester.digest(tokens(5), DigestOptions.defaults().withChunkRows(17)))
+                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+                .hasMessage("chunkRows is 17, but must be 16 or less: the former gives no more");
+    }
+
     @Test
     void methodsAgree() throws IOException {
         DigesterOptions options = TestData.ONE_THREAD;

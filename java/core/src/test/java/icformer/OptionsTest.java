@@ -47,6 +47,7 @@ class OptionsTest {
                 () -> SessionOptions.defaults().withContextLength(-1),
                 () -> SessionOptions.defaults().withBatchLength(-1),
                 () -> DigestOptions.defaults().withMaxChunk(-2),
+                () -> DigestOptions.defaults().withChunkRows(-1),
                 () -> DigestOptions.defaults().withBatch(0),
                 () -> Outputs.logits(-1));
     }

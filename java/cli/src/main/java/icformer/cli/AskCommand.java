@@ -54,6 +54,9 @@ final class AskCommand extends IcfCommand {
     private boolean json;
 
     @Mixin
+    private RatioArguments ratio = new RatioArguments();
+
+    @Mixin
     private ContextArguments contextArguments = new ContextArguments();
 
     @Mixin
@@ -76,6 +79,9 @@ final class AskCommand extends IcfCommand {
     void run() throws IOException {
         if (source.digest != null && full) {
             throw usage("--full needs the context itself: give --context, not --digest");
+        }
+        if (ratio.isGiven() && (full || source.digest != null)) {
+            throw usage("--ratio says how a context is compressed: it goes with --context, without --full");
         }
         if ("-".equals(source.context) && question.equals("-")) {
             throw usage("--context and --question cannot both be read from standard input");
@@ -138,12 +144,13 @@ final class AskCommand extends IcfCommand {
 
     private Digest digest(Digester digester, int[] tokens) {
         try (Progress progress = new Progress(streams(), "compressing", " chunks", 1)) {
-            return digester.digest(tokens, DigestOptions.defaults().withProgress((done, total) -> {
+            DigestOptions options = DigestOptions.defaults().withProgress((done, total) -> {
                 if (total >= CHUNKS_WORTH_PROGRESS) {
                     progress.update(done, total);
                 }
                 return true;
-            }));
+            });
+            return digester.digest(tokens, ratio.apply(options, digester, tokens.length));
         }
     }
 

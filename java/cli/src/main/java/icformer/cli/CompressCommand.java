@@ -43,6 +43,9 @@ final class CompressCommand extends IcfCommand {
             description = "Longest chunk in tokens; 0 is one chunk whatever its length (default: what the former was trained for).")
     private int maxChunk = DigestOptions.TRAINED_CHUNK;
 
+    @Mixin
+    private RatioArguments ratio = new RatioArguments();
+
     @Option(names = "--json", description = JSON)
     private boolean json;
 
@@ -86,11 +89,11 @@ final class CompressCommand extends IcfCommand {
 
     private Digest digest(Digester digester, int[] tokens) {
         try (Progress progress = new Progress(streams(), "compressing", " chunks", 1)) {
-            return digester.digest(
-                    tokens, DigestOptions.defaults().withMaxChunk(maxChunk).withProgress((done, total) -> {
-                        progress.update(done, total);
-                        return true;
-                    }));
+            DigestOptions options = DigestOptions.defaults().withMaxChunk(maxChunk).withProgress((done, total) -> {
+                progress.update(done, total);
+                return true;
+            });
+            return digester.digest(tokens, ratio.apply(options, digester, tokens.length));
         }
     }
 

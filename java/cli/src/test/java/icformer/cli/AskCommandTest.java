@@ -2,6 +2,7 @@ package icformer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import icformer.Digest;
 import icformer.GgufFile;
 import icformer.Tokenizer;
 import icformer.internal.format.Safetensors;
@@ -104,6 +105,31 @@ class AskCommandTest {
                 .containsEntry("answer", expectedAnswer())
                 .containsEntry("context_tokens", 150L)
                 .containsEntry("compress_ms", 0.0);
+    }
+
+    @Test
+    void theRatioKeepsTheFirstRows() throws IOException {
+        Path all = folder.resolve("all.digest");
+        Path few = folder.resolve("few.digest");
+        Cli.runPair("compress", "--context", context.toString(), "--max-chunk", "100", "-o", all.toString()).output();
+        assertThat(Cli.runPair(
+                                "compress", "--context", context.toString(), "--max-chunk", "100", "--ratio", "20", "-o",
+                                few.toString(), "--json")
+                        .json())
+                .containsEntry("digest_rows", 10L)
+                .containsEntry("chunks", List.of(List.of(0L, 75L), List.of(75L, 150L)));
+        Digest whole = Digest.load(all);
+        Digest kept = Digest.load(few);
+        assertThat(kept.rows(0, 5).mismatch(whole.rows(0, 5))).isEqualTo(-1);
+        assertThat(kept.rows(5, 5).mismatch(whole.rows(16, 5))).isEqualTo(-1);
+
+        String[] ask = {"ask", "--context", context.toString(), "--question", "q", "--max-tokens", "2", "--json", "--ratio"};
+        assertThat(Cli.runPair(with(ask, "64")).json()).containsEntry("digest_rows", 8L);
+        assertThat(Cli.runPair(with(ask, "31")).failure())
+                .endsWith("--ratio is 31, but must be 32 or more: the former gives 16 rows for a chunk of 512 tokens");
+        assertThat(Cli.runPair(with(ask, "0")).failure()).contains("--ratio is 0");
+        assertThat(Cli.runPair("ask", "--digest", few.toString(), "--question", "q", "--ratio", "64").usage())
+                .contains("it goes with --context");
     }
 
     @Test

@@ -1,11 +1,15 @@
 package icformer;
 
-/** Softmax in logarithms, in double precision. */
-final class LogProbabilities {
+/** Softmax of logits in logarithms, in double precision. */
+public final class LogProbabilities {
     private LogProbabilities() {}
 
-    /** {@code -ln softmax(logits)[token]}. */
-    static double negative(float[] logits, int token) {
+    /**
+     * {@code -ln softmax(logits)[token]}, in nats.
+     *
+     * @param logits [vocabulary]
+     */
+    public static double negative(float[] logits, int token) {
         return logSum(logits) - logits[token];
     }
 

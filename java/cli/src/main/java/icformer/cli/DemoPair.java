@@ -4,7 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
-/** The LLM and the former that come with the project. */
+/** The LLM and the former that come with the project, and questions for them. */
 final class DemoPair {
     /** The project's folder; the launcher sets it. */
     static final String ROOT_PROPERTY = "icformer.root";
@@ -17,6 +17,10 @@ final class DemoPair {
 
     static Path former() throws NoSuchFileException {
         return file("former.gguf", "--former");
+    }
+
+    static Path testSplit() throws NoSuchFileException {
+        return file("test.jsonl", "--data");
     }
 
     private static Path file(String name, String option) throws NoSuchFileException {

@@ -10,7 +10,7 @@ import picocli.CommandLine.Spec;
 /** Measures quality. */
 @Command(
         name = "eval",
-        description = "Measure the quality of a model.",
+        description = "Measure the quality of an LLM, or of an LLM and its former.",
         synopsisSubcommandLabel = "COMMAND",
         commandListHeading = "%nCommands:%n")
 final class EvalCommand implements Runnable {
@@ -24,11 +24,13 @@ final class EvalCommand implements Runnable {
 
     /** The command with its own commands. */
     static CommandLine of(Streams streams) {
-        return new CommandLine(new EvalCommand()).addSubcommand(new EvalPerplexityCommand(streams));
+        return new CommandLine(new EvalCommand())
+                .addSubcommand(new EvalAnswersCommand(streams))
+                .addSubcommand(new EvalPerplexityCommand(streams));
     }
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "say what to measure: perplexity");
+        throw new ParameterException(spec.commandLine(), "say what to measure: answers or perplexity");
     }
 }

@@ -24,8 +24,13 @@ final class FormerArguments {
 
     /** Opens the former for an LLM. */
     Digester open(Model model, DigesterOptions options) throws IOException {
+        return open(model, file(), options);
+    }
+
+    /** Opens another file in the same way. */
+    Digester open(Model model, Path file, DigesterOptions options) throws IOException {
         try {
-            return model.openDigester(file(), options);
+            return model.openDigester(file, options);
         } catch (ModelFileException e) {
             if (e.status() == Status.MISMATCH && former == null) {
                 throw new CommandException(e.getMessage() + "; --former names the one of another LLM", e);

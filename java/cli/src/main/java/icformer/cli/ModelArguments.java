@@ -51,8 +51,13 @@ final class ModelArguments {
     }
 
     Model open() throws IOException {
+        return open(file());
+    }
+
+    /** Opens another file in the same way. */
+    Model open(Path file) throws IOException {
         return Model.open(
-                file(),
+                file,
                 ModelOptions.defaults()
                         .withDevice(deviceIndex(ModelOptions.AUTOMATIC_DEVICE))
                         .withUseMmap(!noMmap)

@@ -43,7 +43,7 @@ class PerplexityCommandsTest {
                 .contains("but windows of 500 need at least 1000");
         assertThat(Cli.runModel("eval", "perplexity", "--text", text, "--ctx", "8", "--stride", "8").failure())
                 .contains("--stride is 8, but must be 0 to 7");
-        assertThat(Cli.run("eval").usage()).contains("say what to measure: perplexity");
+        assertThat(Cli.run("eval").usage()).contains("say what to measure: answers or perplexity");
         assertThat(Cli.runModel("eval", "perplexity").usage()).contains("--text");
     }
 

@@ -31,7 +31,7 @@ class UsageTest {
     @ParameterizedTest
     @ValueSource(strings = {
         "ask", "compress", "generate", "convert", "quantize", "info", "tokenize", "dump", "dump digest", "dump logits",
-        "dump embeddings", "eval", "eval perplexity", "compare", "bench"
+        "dump embeddings", "eval", "eval answers", "eval perplexity", "compare", "bench"
     })
     void everyCommandHasHelp(String command) {
         String[] words = (command + " --help").split(" ");
@@ -60,6 +60,7 @@ class UsageTest {
             ask --context x                                   | --question
             ask --context x --digest y --question q           | mutually exclusive
             ask --digest y --question q --full                | --full needs the context itself
+            ask --context x --question q --full --ratio 8     | --ratio says how a context is compressed
             ask --context - --question -                      | cannot both be read from standard input
             ask --context x --question q --max-tokens many    | 'many' is not an int
             ask --context x --question q --kv-type f8         | expected one of [F32, F16, Q8_0]

@@ -53,18 +53,23 @@ class Tokenizer:
             self.eos, self.size = slow.eos_token_id, len(slow)
 
 
-def read_documents(path: Path, tokenizer: Tokenizer, prompt: Prompt, longest: int, most: int = 0) -> list[Document]:
-    """Documents of at most `longest` tokens. Lines that follow each other with the same context become one document."""
-    documents, after = [], tokenizer.encode(prompt.after)
+def read_documents(path: Path, tokenizer: Tokenizer, prompt: Prompt, longest: int, most: int = 0,
+                   breaks: bool = False) -> list[Document]:
+    """Documents of at most `longest` tokens, of the first `most` ones where that is not 0.
+
+    Lines that follow each other with the same context become one document. With `breaks`, every fourth document ends in a line
+    break, as text files do.
+    """
+    documents, after, last = [], tokenizer.encode(prompt.after), None
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             entry = json.loads(line)
-            if not documents or documents[-1].text != entry["context"]:
+            if entry["context"] != last:
                 if most and len(documents) == most:
                     break
-                # Every fourth ends in a line break, as text files do.
-                text = entry["context"] + ("\n" if len(documents) % 4 == 3 else "")
-                documents.append(Document(entry["context"], tokenizer.encode(text), []))
+                text = entry["context"] + ("\n" if breaks and len(documents) % 4 == 3 else "")
+                documents.append(Document(text, tokenizer.encode(text), []))
+                last = entry["context"]
             for q in entry.get("questions", [entry]):
                 documents[-1].questions.append(Question(
                     tokenizer.encode(prompt.question + q["question"]) + after,

@@ -19,20 +19,21 @@ make_split test-phrasing 200
 [ -f "$runs/tokenizer/tokenizer.model" ] ||
     "$python" "$here/../corpus/tokenizer.py" "$runs/train.jsonl" --size 1184 --documents 6000 -o "$runs/tokenizer"
 
-train() { # stage, options
-    stage=$1; shift
-    "$python" "$here/train.py" "$stage" --preset cpu --data "$runs/train.jsonl" --validation "$runs/validation.jsonl" \
-        -o "$runs/$stage" "$@"
+train() { # run, named after its stage; options
+    run=$1; shift
+    "$python" "$here/train.py" "${run%-icae}" --preset cpu --data "$runs/train.jsonl" --validation "$runs/validation.jsonl" \
+        -o "$runs/$run" "$@"
 }
 train lm --tokenizer "$runs/tokenizer"
 train pretrain --llm "$runs/lm/final"
 train finetune --llm "$runs/lm/final" --former "$runs/pretrain/final"
-train icae --llm "$runs/lm/final"
+# The baseline, with the same data and as many steps.
+train pretrain-icae --compressor icae --llm "$runs/lm/final"
+train finetune-icae --compressor icae --llm "$runs/lm/final" --former "$runs/pretrain-icae/final"
 
-"$python" "$here/evaluate.py" --llm "$runs/lm/final" --former "$runs/finetune/final" --chunk 64 --longest 64 \
-    --data "$runs/test.jsonl" --json "$runs/report.json"
-"$python" "$here/evaluate.py" --llm "$runs/lm/final" --icae "$runs/icae/final" --digests 16 --chunk 64 --longest 64 \
-    --data "$runs/test.jsonl" --json "$runs/report-icae.json"
+"$python" "$here/cases.py" "$runs/test.jsonl" --llm "$runs/lm/final" -o "$here/../demo/test.jsonl"
+"$python" "$here/evaluate.py" --llm "$runs/lm/final" --former "$runs/finetune/final" --json "$runs/report.json"
+"$python" "$here/evaluate.py" --llm "$runs/lm/final" --icae "$runs/finetune-icae/final" --json "$runs/report-icae.json"
 "$python" "$here/export.py" "$runs/lm/final" -o "$here/../demo/lm.gguf"
 "$here/../../icf" convert "$runs/finetune/final" --target "$here/../demo/lm.gguf" --type q8_0 --chunk-length 64 \
     --prompt-before "" --prompt-question "Question: " --prompt-after "Answer:" --name icformer-demo-former \

@@ -1,13 +1,15 @@
 """Measures a trained pair with PyTorch, in float32.
 
-    python models/train/evaluate.py --llm DIR [--former DIR | --icae DIR] --data test.jsonl [--documents 200] [--json FILE]
+    python models/train/evaluate.py --llm DIR [--former DIR | --icae DIR] [--data test.jsonl] [--json FILE]
 
 Answers are decoded greedily from the full context, from the digest, from the context cut to the digest's number of rows, and
-without any context. Reconstructions are decoded from [digest, AE]; their scores are given by context length.
+without any context; their perplexity is that of the wanted answers, end token included. Reconstructions are decoded from
+[digest, AE]; their scores are given by context length. `icf eval answers` measures GGUF files in the same way.
 """
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 import torch
@@ -15,25 +17,54 @@ import torch
 from data import Prompt, Tokenizer, read_documents
 from former import Former
 from icae import Icae
-from metrics import bleu4, exact_match, f1, rouge_l
+from metrics import bleu4, exact_match, f1, rouge_2, rouge_l
 from train import digest_rows, frozen_llm
 
 
 @torch.no_grad()
-def greedy(llm, fronts: list[torch.Tensor], eos: int, most: int) -> list[list[int]]:
-    """The most likely tokens after each front [rows, d], up to the end token or `most`."""
-    found = []
-    for front in fronts:
-        ids, inputs, cache = [], front[None], None
-        while len(ids) < most:
-            out = llm(inputs_embeds=inputs, past_key_values=cache, use_cache=True)
-            cache, token = out.past_key_values, int(out.logits[0, -1].argmax())
-            if token == eos:
-                break
-            ids.append(token)
-            inputs = llm.get_input_embeddings()(torch.tensor([[token]]))
-        found.append(ids)
-    return found
+def greedy(llm, front: torch.Tensor, eos: int, most: int) -> list[int]:
+    """The most likely tokens after a front [rows, d], up to the end token or `most`."""
+    ids, inputs, cache = [], front[None], None
+    while len(ids) < most:
+        out = llm(inputs_embeds=inputs, past_key_values=cache, use_cache=True)
+        cache, token = out.past_key_values, int(out.logits[0, -1].argmax())
+        if token == eos:
+            break
+        ids.append(token)
+        inputs = llm.get_input_embeddings()(torch.tensor([[token]]))
+    return ids
+
+
+@torch.no_grad()
+def negative_log_likelihood(llm, front: torch.Tensor, answer: list[int]) -> float:
+    """Of all tokens of an answer behind a front [rows, d], summed up, in nats."""
+    rows = torch.cat([front, llm.get_input_embeddings()(torch.tensor(answer[:-1], dtype=torch.long))])
+    logits = llm(inputs_embeds=rows[None]).logits[0, len(front) - 1:]
+    return float(torch.nn.functional.cross_entropy(logits, torch.tensor(answer), reduction="sum"))
+
+
+def mean(values: list) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known) / len(known), 4) if known else None
+
+
+class Scores:
+    """Of the answers from one kind of context."""
+
+    def __init__(self):
+        self.matches, self.f1s, self.rouge_2s, self.rouge_ls = [], [], [], []
+        self.loss, self.tokens = 0.0, 0
+
+    def add(self, found: str, wanted: str, loss: float, tokens: int):
+        self.matches.append(exact_match(found, wanted))
+        self.f1s.append(f1(found, wanted))
+        self.rouge_2s.append(rouge_2(found, wanted))
+        self.rouge_ls.append(rouge_l(found, wanted))
+        self.loss, self.tokens = self.loss + loss, self.tokens + tokens
+
+    def report(self) -> dict:
+        return {"exact_match": mean(self.matches), "f1": mean(self.f1s), "rouge_1": mean(self.f1s), "rouge_2": mean(self.rouge_2s),
+                "rouge_l": mean(self.rouge_ls), "perplexity": round(math.exp(self.loss / self.tokens), 4)}
 
 
 def main():
@@ -41,15 +72,15 @@ def main():
     parser.add_argument("--llm", type=Path, required=True)
     parser.add_argument("--former", type=Path)
     parser.add_argument("--icae", type=Path)
-    parser.add_argument("--digests", type=int, default=32, help="memory tokens (with --icae)")
-    parser.add_argument("--rank", type=int, default=32, help="LoRA rank (with --icae)")
-    parser.add_argument("--chunk", type=int, default=128)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--documents", type=int, default=200)
-    parser.add_argument("--longest", type=int, default=128, help="longest context, in tokens")
-    parser.add_argument("--questions", type=int, default=4, help="most questions of a document")
+    parser.add_argument("--chunk", type=int, default=64)
+    parser.add_argument("--ratio", type=int, default=0, help="tokens of a chunk for each row: keeps the first rows of its digest")
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[1] / "demo/test.jsonl")
+    parser.add_argument("--documents", type=int, default=0, help="first documents of the file; 0 for all")
+    parser.add_argument("--longest", type=int, default=64, help="longest context, in tokens")
+    parser.add_argument("--questions", type=int, default=0, help="first questions of a document; 0 for all")
     parser.add_argument("--reconstructions", type=int, default=50, help="documents to reconstruct")
     parser.add_argument("--bucket", type=int, default=16, help="width of a class of context lengths, in tokens")
+    parser.add_argument("--max-tokens", type=int, default=32, help="most tokens of an answer")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
@@ -63,12 +94,12 @@ def main():
     if a.former:
         compressor = Former.load(a.former).eval()
     elif a.icae:
-        compressor = Icae(llm, a.digests, a.rank).eval()
-        compressor.load_state_dict(torch.load(a.icae / "icae.pt", weights_only=True))
+        compressor = Icae.load(a.icae, llm).eval()
+    keep = math.ceil(a.chunk / a.ratio) if a.ratio else None
     documents = read_documents(a.data, tokenizer, prompt, a.longest, a.documents)
     before = tokenizer.encode(prompt.before)
     rows_of = lambda ids: embed(torch.tensor(ids, dtype=torch.long))
-    scores: dict[str, list] = {}
+    scores: dict[str, Scores] = {}
     by_kind: dict[str, dict[str, list]] = {}
     by_length: dict[str, dict[str, list]] = {}
     lengths: dict[str, list] = {}
@@ -77,31 +108,30 @@ def main():
             bucket = str((len(document.ids) - 1) // a.bucket * a.bucket + a.bucket)
             contexts = {"full": rows_of(document.ids), "none": rows_of([])}
             if compressor is not None:
-                rows = digest_rows(compressor, embed, [document], a.chunk, None, "cpu")[0]
+                rows = digest_rows(compressor, embed, [document], a.chunk, keep, "cpu")[0]
                 contexts["digest"] = torch.cat([rows, compressor.FT[0]])
                 contexts["truncated"] = rows_of(document.ids[:len(rows)])
             for name, context in contexts.items():
-                for q in document.questions[:a.questions]:
+                for q in document.questions[:a.questions or None]:
                     front = torch.cat([rows_of(before), context, rows_of(q.prompt)])
-                    answer = tokenizer.decode(greedy(llm, [front], tokenizer.eos, 16)[0])
-                    result = (exact_match(answer, q.answer_text), f1(answer, q.answer_text), rouge_l(answer, q.answer_text))
-                    scores.setdefault(name, []).append(result)
-                    by_length.setdefault(bucket, {}).setdefault(name, []).append(result[0])
-                    by_kind.setdefault(q.kind, {}).setdefault(name, []).append(result[0])
+                    answer = tokenizer.decode(greedy(llm, front, tokenizer.eos, a.max_tokens))
+                    loss = negative_log_likelihood(llm, front, q.answer)
+                    scores.setdefault(name, Scores()).add(answer, q.answer_text, loss, len(q.answer))
+                    match = exact_match(answer, q.answer_text)
+                    by_length.setdefault(bucket, {}).setdefault(name, []).append(match)
+                    by_kind.setdefault(q.kind, {}).setdefault(name, []).append(match)
             if compressor is not None and index < a.reconstructions:
-                copy = greedy(llm, [torch.cat([rows, compressor.AE[0]])], tokenizer.eos, len(document.ids) + 8)[0]
+                copy = greedy(llm, torch.cat([rows, compressor.AE[0]]), tokenizer.eos, len(document.ids) + 8)
                 lengths.setdefault(bucket, []).append(bleu4(copy, document.ids))
-    mean = lambda values: round(sum(values) / len(values), 4)
-    report = {"documents": len(documents), "questions": len(scores["full"])}
-    for name, results in scores.items():
-        report[name] = dict(zip(("exact_match", "f1", "rouge_l"), (mean(column) for column in zip(*results))))
+    report = {"documents": len(documents), "cases": len(scores["full"].matches)}
+    report |= {name: found.report() for name, found in scores.items()}
     report["by_kind"] = {kind: {name: mean(v) for name, v in sorted(found.items())} for kind, found in sorted(by_kind.items())}
-    report["by_length"] = {f"up to {bucket}": {name: mean(v) for name, v in sorted(found.items())}
+    report["by_length"] = {bucket: {name: mean(v) for name, v in sorted(found.items())}
                            for bucket, found in sorted(by_length.items(), key=lambda e: int(e[0]))}
     if lengths:
         report["reconstruction"] = {
             "bleu4": mean([v for found in lengths.values() for v in found]),
-            "by_length": {"up to " + bucket: mean(found) for bucket, found in sorted(lengths.items(), key=lambda e: int(e[0]))}}
+            "by_length": {bucket: mean(found) for bucket, found in sorted(lengths.items(), key=lambda e: int(e[0]))}}
     text = json.dumps(report, indent=1)
     print(text)
     if a.json:

@@ -1,5 +1,6 @@
 """The baseline of the paper: the LLM itself, with LoRA and memory tokens, compresses a context (ICAE, arXiv 2307.06945)."""
 
+import json
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Icae(nn.Module):
     def __init__(self, llm, n_memory: int, rank: int = 32, alpha: float = 32.0):
         super().__init__()
         width = llm.config.hidden_size
-        self.n_memory = n_memory
+        self.n_memory, self.rank, self.alpha = n_memory, rank, alpha
         self.digest_embeddings = nn.Parameter(torch.randn(1, n_memory, width) * 0.3)
         self.AE = nn.Parameter(torch.zeros(1, 1, width))
         self.FT = nn.Parameter(torch.zeros(1, 1, width))
@@ -41,9 +42,13 @@ class Icae(nn.Module):
                 self.lora.append(wrapped)
 
     def state_dict(self, *arguments, **named):
+        """What is trained: the LLM's own matrices are left out."""
         return {name: value for name, value in super().state_dict(*arguments, **named).items() if ".frozen." not in name}
 
     def load_state_dict(self, state, **named):
+        missing = self.state_dict().keys() ^ state.keys()
+        if missing:
+            raise KeyError(f"not the same parameters: {sorted(missing)}")
         return super().load_state_dict(state, strict=False)
 
     @torch.no_grad()
@@ -82,4 +87,12 @@ class Icae(nn.Module):
 
     def save(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
+        config = {"n_memory": self.n_memory, "rank": self.rank, "alpha": self.alpha}
+        (folder / "icae.json").write_text(json.dumps(config, indent=2) + "\n")
         torch.save(self.state_dict(), folder / "icae.pt")
+
+    @classmethod
+    def load(cls, folder: Path, llm) -> "Icae":
+        icae = cls(llm, **json.loads((folder / "icae.json").read_text()))
+        icae.load_state_dict(torch.load(folder / "icae.pt", weights_only=True))
+        return icae

@@ -1,4 +1,4 @@
-"""Scores of an answer or a reconstruction: exact match, token F1, ROUGE-L, BLEU-4."""
+"""Scores of an answer or a reconstruction: exact match, token F1 (which is ROUGE-1), ROUGE-2, ROUGE-L, BLEU-4."""
 
 import math
 import re
@@ -14,10 +14,21 @@ def exact_match(found: str, wanted: str) -> float:
     return float(words(found) == words(wanted))
 
 
-def f1(found: str, wanted: str) -> float:
-    a, b = Counter(words(found)), Counter(words(wanted))
+def overlap(found: list[str], wanted: list[str], n: int) -> float:
+    """F1 of the n-grams that both have; 1 where neither has any."""
+    a, b = (Counter(tuple(part[i:i + n]) for i in range(len(part) - n + 1)) for part in (found, wanted))
     common = sum((a & b).values())
-    return 2 * common / (sum(a.values()) + sum(b.values())) if a or b else 1.0
+    return 2 * common / (a.total() + b.total()) if a or b else 1.0
+
+
+def f1(found: str, wanted: str) -> float:
+    """F1 of the words that both have: the same as ROUGE-1."""
+    return overlap(words(found), words(wanted), 1)
+
+
+def rouge_2(found: str, wanted: str) -> float | None:
+    """F1 of the pairs of words that both have; None for an answer of one word, which has no pair."""
+    return overlap(words(found), words(wanted), 2) if len(words(wanted)) > 1 else None
 
 
 def rouge_l(found: str, wanted: str) -> float:

@@ -15,7 +15,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "corpus"), str(HERE.parent / "refer
 import export  # noqa: E402
 import generate  # noqa: E402
 import metrics  # noqa: E402
-from data import Batches, Document, Question  # noqa: E402
+from data import Batches, Document, Prompt, Question, read_documents  # noqa: E402
 from former import Former, FormerConfig  # noqa: E402
 from icae import Icae  # noqa: E402
 from induction import start_with_induction  # noqa: E402
@@ -113,6 +113,21 @@ class IcaeTest(unittest.TestCase):
         padded = icae(torch.cat([torch.randn(1, 3, 32), rows], dim=1), torch.tensor([6]))
         torch.testing.assert_close(padded, alone, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(llm(ids).logits, plain)
+        with tempfile.TemporaryDirectory() as folder:
+            icae.save(Path(folder))
+            again = AutoModelForCausalLM.from_config(llm.config).eval()
+            again.load_state_dict({name.replace(".frozen", ""): value for name, value in llm.state_dict().items()
+                                   if not name.endswith((".a", ".b"))})
+            torch.testing.assert_close(Icae.load(Path(folder), again)(rows, torch.tensor([6])), alone)
+
+    def test_a_prefix_of_the_memory_is_its_beginning(self):
+        from transformers import AutoModelForCausalLM, LlamaConfig
+
+        torch.manual_seed(6)
+        icae = Icae(AutoModelForCausalLM.from_config(LlamaConfig(
+            vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)).eval(), 4, rank=2)
+        rows, lengths = torch.randn(1, 6, 32), torch.tensor([6])
+        torch.testing.assert_close(icae(rows, lengths)[:, :2], icae(rows, lengths, keep=2))
 
 
 class InductionTest(unittest.TestCase):
@@ -134,6 +149,22 @@ class InductionTest(unittest.TestCase):
 
 
 class DataTest(unittest.TestCase):
+    def test_lines_with_the_same_context_are_one_document(self):
+        class Letters:
+            eos = 0
+            encode = staticmethod(lambda text: list(text.encode()))
+
+        line = '{"context": "%s", "question": "q", "answer": "a", "kind": "k"}\n'
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "data.jsonl"
+            file.write_text("".join(line % context for context in ("one", "one", "two", "three", "four", "longer than ten")))
+            plain = read_documents(file, Letters(), Prompt(), 10)
+            self.assertEqual([(d.text, len(d.questions)) for d in plain], [("one", 2), ("two", 1), ("three", 1), ("four", 1)])
+            self.assertEqual(plain[0].questions[0].answer, [97, 0])
+            self.assertEqual([d.text for d in read_documents(file, Letters(), Prompt(), 10, breaks=True)],
+                             ["one", "two", "three", "four\n"])
+            self.assertEqual(len(read_documents(file, Letters(), Prompt(), 10, most=2)), 2)
+
     def test_chunks_are_even(self):
         self.assertEqual(even_chunks(33, 32), [(0, 17), (17, 33)])
         self.assertEqual(even_chunks(65, 32), [(0, 22), (22, 44), (44, 65)])
@@ -216,6 +247,10 @@ class MetricsTest(unittest.TestCase):
 
     def test_f1_and_rouge(self):
         self.assertAlmostEqual(metrics.f1("a b c", "b c d"), 2 / 3)
+        self.assertAlmostEqual(metrics.f1("the the cat", "the cat"), 4 / 5)
+        self.assertAlmostEqual(metrics.rouge_2("a b c d", "b c d e"), 2 / 3)
+        self.assertEqual(metrics.rouge_2("a", "a b"), 0.0)
+        self.assertIsNone(metrics.rouge_2("a b", "a"))
         self.assertAlmostEqual(metrics.rouge_l("a b c d", "b a c d"), 0.75)
 
     def test_bleu(self):

@@ -3,11 +3,11 @@
     python models/train/train.py lm       --preset cpu --data train.jsonl --validation validation.jsonl --tokenizer DIR -o RUN
     python models/train/train.py pretrain --preset cpu --llm DIR --data ... --validation ... -o RUN
     python models/train/train.py finetune --preset cpu --llm DIR --former DIR --data ... --validation ... -o RUN
-    python models/train/train.py icae     --preset cpu --llm DIR --data ... --validation ... -o RUN
 
---llm is any Hugging Face folder of a Llama-family model. A run that was stopped goes on where its last checkpoint is. RUN gets
-checkpoint.pt, loss.csv, loss.png and, at the end, final/ (a Hugging Face folder, or an official IC-Former checkpoint). Every
-value of a preset can be given on the command line.
+With --compressor icae, pretrain and finetune train the baseline in the former's place. --llm is any Hugging Face folder of a
+Llama-family model. A run that was stopped goes on where its last checkpoint is. RUN gets checkpoint.pt, loss.csv, loss.png and,
+at the end, final/ (a Hugging Face folder, an official IC-Former checkpoint, or the baseline's parameters). Every value of a
+preset can be given on the command line.
 """
 
 import argparse
@@ -33,11 +33,10 @@ from induction import start_with_induction
 PRESETS = {
     "cpu": dict(
         width=128, layers=4, heads=4, ff=384, former_layers=3, former_heads=4, former_ff=384, digests=16, chunk=64, longest=64,
-        batch_tokens=2500, rate=0.004, decay=0.4, lm_steps=600, pretrain_steps=700, finetune_steps=500, icae_steps=1200),
+        batch_tokens=2500, rate=0.004, decay=0.4, lm_steps=600, pretrain_steps=700, finetune_steps=500),
     "gpu": dict(
         width=512, layers=8, heads=8, ff=1408, former_layers=3, former_heads=8, former_ff=1408, digests=128, chunk=512,
-        longest=512, batch_tokens=65536, rate=0.006, decay=0.4, lm_steps=12000, pretrain_steps=12000, finetune_steps=8000,
-        icae_steps=12000),
+        longest=512, batch_tokens=65536, rate=0.006, decay=0.4, lm_steps=12000, pretrain_steps=12000, finetune_steps=8000),
 }
 
 DOCUMENT_WEIGHT, ANSWER_WEIGHT, COPY_WEIGHT = 0.15, 2.0, 1.0  # of a token's loss in LLM training
@@ -279,8 +278,8 @@ def train_lm(a):
     tokenizer, prompt = Tokenizer(a.tokenizer), Prompt()
     llm = new_llm(a, tokenizer).to(a.device)
     repeat = tokenizer.encode(prompt.repeat)
-    documents = read_documents(a.data, tokenizer, prompt, a.longest)
-    held = read_documents(a.validation, tokenizer, prompt, a.longest, a.validation_documents)
+    documents = read_documents(a.data, tokenizer, prompt, a.longest, breaks=True)
+    held = read_documents(a.validation, tokenizer, prompt, a.longest, a.validation_documents, breaks=True)
     batches = Batches(documents, a.batch_tokens, a.seed)
 
     def loss(step, progress):
@@ -306,28 +305,34 @@ def train_lm(a):
          "eos_token": "</s>", "unk_token": "<unk>", "legacy": True}, indent=2) + "\n")
 
 
+def new_compressor(a, llm, ae: torch.Tensor):
+    """The checkpoint to go on from, or a compressor at its start; ae [d] is the first value of the AE row."""
+    weight = llm.get_input_embeddings().weight.detach()
+    if a.former:
+        return Icae.load(a.former, llm) if a.compressor == "icae" else Former.load(a.former)
+    if a.compressor == "icae":
+        icae = Icae(llm, a.digests, a.rank)
+        icae.start(weight, ae)
+        return icae
+    former = Former(FormerConfig(
+        weight.shape[1], a.former_ff, a.former_layers, a.former_heads, a.former_heads, a.digests, a.chunk,
+        attention_bias=not a.no_bias))
+    former.start(weight, ae)
+    if not (a.plain_start or a.no_bias):
+        former.start_in_place()
+    return former
+
+
 def train_compressor(a):
-    """pretrain, finetune and icae: they differ in the compressor and in the share of reconstruction."""
+    """pretrain and finetune: they differ in the share of reconstruction and in how documents grow."""
     tokenizer, prompt = Tokenizer(a.llm), Prompt()
     llm = frozen_llm(a)
     embed = llm.get_input_embeddings()
     torch.manual_seed(a.seed)
-    if a.stage == "icae":
-        compressor = Icae(llm, a.digests, a.rank)
-        compressor.start(embed.weight.detach(), embed.weight[tokenizer.encode(prompt.repeat)[0]].detach())
-    elif a.former:
-        compressor = Former.load(a.former)
-    else:
-        compressor = Former(FormerConfig(
-            embed.weight.shape[1], a.former_ff, a.former_layers, a.former_heads, a.former_heads, a.digests, a.chunk,
-            attention_bias=not a.no_bias))
-        compressor.start(embed.weight.detach(), embed.weight[tokenizer.encode(prompt.repeat)[0]].detach())
-        if not (a.plain_start or a.no_bias):
-            compressor.start_in_place()
-    compressor = compressor.to(a.device)
+    compressor = new_compressor(a, llm, embed.weight[tokenizer.encode(prompt.repeat)[0]].detach()).to(a.device)
     before = tokenizer.encode(prompt.before)
-    documents = read_documents(a.data, tokenizer, prompt, a.longest)
-    held = read_documents(a.validation, tokenizer, prompt, a.longest, a.validation_documents)
+    documents = read_documents(a.data, tokenizer, prompt, a.longest, breaks=True)
+    held = read_documents(a.validation, tokenizer, prompt, a.longest, a.validation_documents, breaks=True)
     batches = Batches(documents, a.batch_tokens, a.seed)
 
     def keep(chance):
@@ -379,13 +384,16 @@ def train_compressor(a):
         return value, right, tokens
 
     def validate():
-        rights, matches = [], []
+        found: dict[str, list[float]] = {}
         for first in range(0, len(held), 16):
             part = held[first:first + 16]
             rows = digest_rows(compressor, embed, part, a.chunk, None, a.device)
-            rights.append(reconstruction(part, rows)[1])
-            matches.append(exact(llm, part, rows, compressor.FT, before))
-        return {"reconstructed": sum(rights) / len(rights), "exact_match": sum(matches) / len(matches)}
+            found.setdefault("reconstructed", []).append(reconstruction(part, rows)[1])
+            found.setdefault("exact_match", []).append(exact(llm, part, rows, compressor.FT, before))
+            if a.prefixes:
+                rows = digest_rows(compressor, embed, part, a.chunk, a.digests // 2, a.device)
+                found.setdefault("exact_match_half", []).append(exact(llm, part, rows, compressor.FT, before))
+        return {name: sum(values) / len(values) for name, values in found.items()}
 
     run = Run(a, compressor, a.steps or getattr(a, a.stage + "_steps"), loss, validate)
     run.train()
@@ -395,21 +403,22 @@ def train_compressor(a):
 
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", choices=("lm", "pretrain", "finetune", "icae"))
+    parser.add_argument("stage", choices=("lm", "pretrain", "finetune"))
+    parser.add_argument("--compressor", choices=("former", "icae"), default="former", help="what pretrain and finetune train")
     parser.add_argument("--preset", choices=PRESETS, default="cpu")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, help="folder with tokenizer.model (stage lm)")
     parser.add_argument("--llm", type=Path, help="Hugging Face folder of the frozen LLM")
-    parser.add_argument("--former", type=Path, help="checkpoint to start from")
+    parser.add_argument("--former", type=Path, help="checkpoint of the compressor to start from")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--no-bf16", dest="bf16", action="store_false")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=0, help="0: as the preset says")
     parser.add_argument("--copies", type=float, default=0.3, help="lm: share of sequences that repeat their document")
-    parser.add_argument("--reconstruct", type=float, help="share of batches that reconstruct; pretrain 0.5, finetune 0.25, icae 0.5")
-    parser.add_argument("--prefixes", type=float, default=0.0, help="share of batches with a random prefix of the digests")
+    parser.add_argument("--reconstruct", type=float, help="share of batches that reconstruct; pretrain 0.5, finetune 0.25")
+    parser.add_argument("--prefixes", type=float, default=0.0, help="share of batches that see a random number of the first digests only, an eighth of them to all")
     parser.add_argument("--distill", type=float, default=0.0, help="weight of the distillation from full-context answers")
     parser.add_argument("--grown", type=float, help="share of the steps after which documents have their full length")
     parser.add_argument("--rank", type=int, default=32, help="icae: rank of the LoRA matrices")
@@ -426,7 +435,7 @@ def parse(arguments=None):
         if getattr(a, name) is None:
             setattr(a, name, value)
     if a.reconstruct is None:
-        a.reconstruct = {"pretrain": 0.5, "finetune": 0.25, "icae": 0.5}.get(a.stage)
+        a.reconstruct = {"pretrain": 0.5, "finetune": 0.25}.get(a.stage)
     if a.grown is None:
         a.grown = 0.0 if a.stage == "finetune" else 0.4
     return a

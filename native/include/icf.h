@@ -14,7 +14,8 @@
  *            length of the call, unless its function says "valid until". Callers own all buffers.
  * Threads    A model and a GGUF file may be used by any number of threads at once. A digester and a session take one call
  *            at a time, from any thread; a second one that comes meanwhile gets ICF_ERROR_STATE. No call may overlap the
- *            *_close of its own handle.
+ *            *_close of its own handle. Programs that share their cores with others set GOMP_SPINCOUNT=10000 before the
+ *            library is loaded: a computation's threads spin for milliseconds otherwise, where they should sleep.
  * Time       No call runs longer than one chunk, or one batch of at most n_batch rows: loops over a long context,
  *            progress and cancellation belong to the caller.
  * Layout     Rows are contiguous float vectors of the model's embedding width n_embd, row after row; sizes of buffers are

@@ -53,7 +53,8 @@ static std::string library_folder() {
 
 // OpenMP's threads spin between two operations of a graph. By default they do so for milliseconds, which stalls every
 // other process on the machine and, with one busy neighbour, the computation itself. A few microseconds bridge the gap
-// between two operations; after that they sleep. A user's own setting is kept.
+// between two operations; after that they sleep. A user's own setting is kept. OpenMP reads this when it is loaded: with
+// ggml's backends, unless ggml itself was built to need it. Then whoever loads this library has to set it before (icf.h).
 static void bound_openmp_spinning() {
     if (!getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT")) {
         setenv("GOMP_SPINCOUNT", "10000", 1);

@@ -1,5 +1,8 @@
 package icformer.internal.ffi;
 
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
 import icformer.Device;
 import icformer.IcfException;
 import icformer.Status;
@@ -7,11 +10,15 @@ import icformer.bindings.IcfNative;
 import icformer.bindings.icf_device_info;
 import icformer.bindings.icf_type_info;
 import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** The native library as a whole: loading it, and the calls that belong to no handle. */
 public final class NativeLibrary {
@@ -37,6 +44,7 @@ public final class NativeLibrary {
             return;
         }
         Path file = locate();
+        boundSpinning();
         loadFile(file);
         checkVersion(file, abiVersion(file));
         loaded = true;
@@ -49,6 +57,31 @@ public final class NativeLibrary {
                     Status.MISMATCH,
                     "%s has version %d of the native interface, but this icformer needs %d: take both from one release"
                             .formatted(file, version, IcfNative.ICF_ABI_VERSION()));
+        }
+    }
+
+    /**
+     * OpenMP's threads spin between two operations of a graph. By default they do so for milliseconds, which stalls every
+     * other process on the machine and, beside one busy neighbour, the computation itself. A few microseconds bridge the
+     * gap between two operations; after that they sleep. OpenMP reads this when it is loaded, together with the library.
+     * A user's own setting is kept.
+     */
+    @SuppressWarnings("restricted") // a call of the C library
+    private static void boundSpinning() {
+        if (System.getenv("OMP_WAIT_POLICY") != null || System.getenv("GOMP_SPINCOUNT") != null) {
+            return;
+        }
+        Linker linker = Linker.nativeLinker();
+        Optional<MemorySegment> setenv = linker.defaultLookup().find("setenv");
+        if (setenv.isEmpty()) {
+            return;
+        }
+        try (Arena scratch = Arena.ofConfined()) {
+            MethodHandle set = linker.downcallHandle(
+                    setenv.get(), FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_INT));
+            set.invoke(scratch.allocateFrom("GOMP_SPINCOUNT"), scratch.allocateFrom("10000"), 1);
+        } catch (Throwable e) {
+            throw new IllegalStateException("setenv", e); // it throws nothing
         }
     }
 

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -43,6 +44,23 @@ class NativeLibraryTest {
     @Test
     void givenFolderIsUsed() throws IOException, InterruptedException {
         assertThat(run(System.getProperty(NativeLibrary.PATH_PROPERTY), "")).startsWith("version ");
+    }
+
+    /** {@code OMP_DISPLAY_ENV} has OpenMP print what it read when it was loaded. */
+    @Test
+    void waitingThreadsSleepSoon() throws IOException, InterruptedException {
+        String libraries = System.getProperty(NativeLibrary.PATH_PROPERTY);
+        assertThat(run(libraries, "", Map.of("OMP_DISPLAY_ENV", "VERBOSE"))).contains("GOMP_SPINCOUNT = '10000'");
+    }
+
+    @Test
+    void usersOwnWaitingIsKept() throws IOException, InterruptedException {
+        String libraries = System.getProperty(NativeLibrary.PATH_PROPERTY);
+        assertThat(run(libraries, "", Map.of("OMP_DISPLAY_ENV", "VERBOSE", "GOMP_SPINCOUNT", "77")))
+                .contains("GOMP_SPINCOUNT = '77'");
+        assertThat(run(libraries, "", Map.of("OMP_DISPLAY_ENV", "VERBOSE", "OMP_WAIT_POLICY", "active")))
+                .contains("OMP_WAIT_POLICY = 'ACTIVE'")
+                .doesNotContain("GOMP_SPINCOUNT = '10000'");
     }
 
     @Test
@@ -110,6 +128,11 @@ class NativeLibraryTest {
 
     private String run(String libraryPath, String moreClasses, String... options)
             throws IOException, InterruptedException {
+        return run(libraryPath, moreClasses, Map.of(), options);
+    }
+
+    private String run(String libraryPath, String moreClasses, Map<String, String> environment, String... options)
+            throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(ProcessHandle.current().info().command().orElseThrow());
         command.add("--enable-native-access=ALL-UNNAMED");
@@ -123,6 +146,8 @@ class NativeLibraryTest {
                 Child.class.getName()));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().put("XDG_CACHE_HOME", folder.resolve("cache").toString());
+        builder.environment().keySet().removeAll(List.of("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"));
+        builder.environment().putAll(environment);
         Process process = builder.start();
         String output = new String(process.getInputStream().readAllBytes());
         assertThat(process.waitFor()).as(output).isZero();

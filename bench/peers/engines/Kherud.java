@@ -18,25 +18,26 @@ final class Kherud {
                 .setCtxSize(count + 64)
                 .setThreads(threads)
                 .setThreadsBatch(threads);
-        try (LlamaModel model = new LlamaModel(parameters)) {
-            InferenceParameters inference = new InferenceParameters("t1")
-                    .setTemperature(0)
-                    .setIgnoreEos(true)
-                    .setCachePrompt(false)
-                    .setNPredict(count + 1);
-            long first = 0;
-            long last = 0;
-            int tokens = 0;
-            for (LlamaOutput output : model.generate(inference)) {
-                last = System.nanoTime();
-                if (tokens++ == 0) {
-                    first = last;
-                }
+        LlamaModel model = new LlamaModel(parameters);
+        InferenceParameters inference = new InferenceParameters("t1")
+                .setTemperature(0)
+                .setIgnoreEos(true)
+                .setCachePrompt(false)
+                .setNPredict(count + 1);
+        long first = 0;
+        long last = 0;
+        int tokens = 0;
+        for (LlamaOutput output : model.generate(inference)) {
+            last = System.nanoTime();
+            if (tokens++ == 0) {
+                first = last;
             }
-            if (tokens < 2) {
-                throw new IllegalStateException("it generated " + tokens + " tokens");
-            }
-            System.out.println("{\"tokens\": " + (tokens - 1) + ", \"ms_per_token\": " + (last - first) / 1e6 / (tokens - 1) + "}");
         }
+        if (tokens < 2) {
+            throw new IllegalStateException("it generated " + tokens + " tokens");
+        }
+        System.out.println("{\"tokens\": " + (tokens - 1) + ", \"ms_per_token\": " + (last - first) / 1e6 / (tokens - 1) + "}");
+        System.out.flush();
+        Runtime.getRuntime().halt(0); // closing the model waits forever at times
     }
 }

@@ -223,7 +223,9 @@ typedef struct icf_model_options {
     int32_t struct_size;
     int32_t device;     /* index of the device that computes; -1: the first GPU, else the CPU */
     int32_t use_mmap;   /* 1: map the file and use its weights in place; 0: read them into memory of our own */
-    int32_t use_repack; /* 1: lay weights out anew, in memory of our own, where this CPU multiplies them faster then */
+    int32_t use_repack; /* 1: lay weights out anew, in memory of our own, where this CPU multiplies them faster then, and
+                           compute by kernels of our own where they are faster; 0: operations of ggml's alone, with the
+                           weights as the file has them */
 } icf_model_options;
 
 typedef struct icf_model_info {

@@ -9,8 +9,9 @@ namespace {
 class DecodeBuilder {
 public:
     DecodeBuilder(ggml_context * ctx, ggml_cgraph * graph, const DecoderParams & params, const DecoderWeights & weights,
-                  ProductGraph & products, const KvCache & cache, const DecodeShape & shape)
-        : ctx_(ctx), graph_(graph), p_(params), w_(weights), products_(products), cache_(cache), shape_(shape) {}
+                  ProductGraph & products, CacheAttention & attention, const KvCache & cache, const DecodeShape & shape)
+        : ctx_(ctx), graph_(graph), p_(params), w_(weights), products_(products), attention_(attention), cache_(cache),
+          shape_(shape) {}
 
     DecodeGraph build() {
         g_.rows = input(ctx_, "rows", GGML_TYPE_F32, p_.n_embd, shape_.n_rows);
@@ -56,9 +57,13 @@ private:
     // normed [n_embd, n_out] → [n_embd, n_out]
     ggml_tensor * self_attention(int i, ggml_tensor * normed, int n_out) {
         const DecoderLayer & l = w_.layers[i];
-        ggml_tensor * q = heads(products_.linear(ctx_, l.wq, l.bq, normed), l.q_norm, last_elements(g_.positions, n_out));
-        ggml_tensor * attended = attention(ctx_, heads_last(ctx_, q), cache_.keys(ctx_, i, shape_.n_kv),
-                                           cache_.values(ctx_, i, shape_.n_kv), last_rows(ctx_, g_.mask, n_out));
+        ggml_tensor * positions = last_elements(g_.positions, n_out);
+        ggml_tensor * q = heads(products_.linear(ctx_, l.wq, l.bq, normed), l.q_norm, positions);
+        ggml_tensor * keys = cache_.keys(ctx_, i, shape_.n_kv);
+        ggml_tensor * values = cache_.values(ctx_, i, shape_.n_kv);
+        ggml_tensor * attended = attention_.serves(n_out, cache_.type())
+                                     ? attention_.build(ctx_, q, keys, values, positions)
+                                     : attention(ctx_, heads_last(ctx_, q), keys, values, last_rows(ctx_, g_.mask, n_out));
         return products_.linear(ctx_, l.wo, l.bo, attended);
     }
 
@@ -91,6 +96,7 @@ private:
     const DecoderParams & p_;
     const DecoderWeights & w_;
     ProductGraph & products_;
+    CacheAttention & attention_;
     const KvCache & cache_;
     const DecodeShape shape_;
     DecodeGraph g_;
@@ -103,10 +109,10 @@ size_t decode_graph_nodes(const DecoderParams & params) {
 }
 
 DecodeGraph build_decode_graph(ggml_context * ctx, ggml_cgraph * graph, const DecoderParams & params,
-                               const DecoderWeights & weights, ProductGraph & products, const KvCache & cache,
-                               const DecodeShape & shape) {
+                               const DecoderWeights & weights, ProductGraph & products, CacheAttention & attention,
+                               const KvCache & cache, const DecodeShape & shape) {
     products.reset();
-    return DecodeBuilder(ctx, graph, params, weights, products, cache, shape).build();
+    return DecodeBuilder(ctx, graph, params, weights, products, attention, cache, shape).build();
 }
 
 } // namespace icf

@@ -1,6 +1,7 @@
 // The graph of one batch through a Llama-family decoder.
 #pragma once
 
+#include "cache_attention.h"
 #include "kv_cache.h"
 #include "products.h"
 #include "weights.h"
@@ -31,9 +32,9 @@ struct DecodeGraph {
 // Upper bound of the tensors and operations in a graph.
 size_t decode_graph_nodes(const DecoderParams & params);
 
-// Builds into `graph`; the caller allocates it, fills the inputs and computes. `products` must live as long.
+// Builds into `graph`; the caller allocates it, fills the inputs and computes. `products` and `attention` must live as long.
 DecodeGraph build_decode_graph(ggml_context * ctx, ggml_cgraph * graph, const DecoderParams & params,
-                               const DecoderWeights & weights, ProductGraph & products, const KvCache & cache,
-                               const DecodeShape & shape);
+                               const DecoderWeights & weights, ProductGraph & products, CacheAttention & attention,
+                               const KvCache & cache, const DecodeShape & shape);
 
 } // namespace icf

@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <new>
-#include <sys/mman.h>
 
 #if defined(__x86_64__)
 #if !defined(__clang__)
@@ -22,30 +19,6 @@
 
 namespace icf {
 
-void FreeDeleter::operator()(void * memory) const {
-    free(memory);
-}
-
-// Weights are streamed through once per token: with the usual pages of 4 KiB, looking their addresses up costs as much as
-// the bytes.
-static const size_t large_page = size_t(2) << 20;
-
-void * allocate_aligned(size_t bytes) {
-    const size_t alignment = bytes >= large_page ? large_page : 64;
-    const size_t rounded = (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-    void * memory = aligned_alloc(alignment, rounded);
-    if (!memory) {
-        throw std::bad_alloc();
-    }
-#ifdef MADV_HUGEPAGE
-    if (alignment == large_page) {
-        madvise(memory, rounded, MADV_HUGEPAGE);
-    }
-#endif
-    memset(memory, 0, rounded);
-    return memory;
-}
-
 AttentionMemory::AttentionMemory(int n_embd_head_, int n_head_kv_, int n_positions)
     : n_embd_head(n_embd_head_), n_head_kv(n_head_kv_), capacity((n_positions + tile - 1) / tile * tile),
       keys(make_aligned<float>(static_cast<size_t>(n_head_kv) * capacity * n_embd_head)),
@@ -53,6 +26,15 @@ AttentionMemory::AttentionMemory(int n_embd_head_, int n_head_kv_, int n_positio
 
 size_t attend_scratch(int n_keys) {
     return static_cast<size_t>(attend_group) * ((n_keys + AttentionMemory::tile - 1) / AttentionMemory::tile * AttentionMemory::tile);
+}
+
+// Scores of a head, a whole number of vectors.
+static size_t padded_positions(int n_positions) {
+    return static_cast<size_t>(n_positions + 15) / 16 * 16;
+}
+
+size_t cache_attend_scratch(int n_positions, int n_heads) {
+    return static_cast<size_t>(n_heads) * padded_positions(n_positions);
 }
 
 #if ICF_HAS_KERNELS
@@ -414,6 +396,123 @@ ICF_TARGET void attend(const AttendTask & t, int first, int last, float * scratc
     }
 }
 
+// ---- Attention of one row over a KV cache ----
+
+// The sums of each two neighbours of the 128-bit lanes of a and b.
+ICF_TARGET static __m512 add_lanes(__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+}
+
+// The sums of 16 vectors.
+ICF_TARGET static __m512 sums_of(const __m512 * v) {
+    __m512 quarters[4]; // [i]: of the vectors 4 i … 4 i + 3, in each 128 bits
+    for (int i = 0; i < 4; i++) {
+        const __m512 a = _mm512_add_ps(_mm512_unpacklo_ps(v[4 * i], v[4 * i + 1]), _mm512_unpackhi_ps(v[4 * i], v[4 * i + 1]));
+        const __m512 b =
+            _mm512_add_ps(_mm512_unpacklo_ps(v[4 * i + 2], v[4 * i + 3]), _mm512_unpackhi_ps(v[4 * i + 2], v[4 * i + 3]));
+        const __m512d ad = _mm512_castps_pd(a);
+        const __m512d bd = _mm512_castps_pd(b);
+        quarters[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ad, bd)), _mm512_castpd_ps(_mm512_unpackhi_pd(ad, bd)));
+    }
+    return add_lanes(add_lanes(quarters[0], quarters[1]), add_lanes(quarters[2], quarters[3]));
+}
+
+// q · k of up to 16 positions
+template <bool is_f16>
+ICF_TARGET static __m512 score_positions(const char * keys, size_t stride, int n_positions, const float * q, int n_embd_head) {
+    const char * rows[16];
+    __m512 acc[16];
+    for (int i = 0; i < 16; i++) {
+        rows[i] = keys + static_cast<size_t>(std::min(i, n_positions - 1)) * stride;
+        acc[i] = _mm512_setzero_ps();
+    }
+    for (int d = 0; d < n_embd_head; d += 16) {
+        const __mmask16 mask = first_lanes(n_embd_head - d);
+        const __m512 elements = _mm512_maskz_loadu_ps(mask, q + d);
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            acc[i] = _mm512_fmadd_ps(load_elements(rows[i], is_f16, d, mask), elements, acc[i]);
+        }
+    }
+    return sums_of(acc);
+}
+
+// out += Σ_j weights[j] · v_j, in n vectors of 16 elements whose last one is masked
+template <bool is_f16, int n>
+ICF_TARGET static void add_values(const char * values, size_t stride, int n_positions, const float * weights, float * out,
+                                  __mmask16 mask) {
+    const auto lanes = [mask](int t) { return t < n - 1 ? static_cast<__mmask16>(0xFFFF) : mask; };
+    __m512 acc[n];
+    for (int t = 0; t < n; t++) {
+        acc[t] = _mm512_maskz_loadu_ps(lanes(t), out + 16 * t);
+    }
+    for (int j = 0; j < n_positions; j++) {
+        const __m512 weight = _mm512_set1_ps(weights[j]);
+#pragma GCC unroll 8
+        for (int t = 0; t < n; t++) {
+            acc[t] = _mm512_fmadd_ps(load_elements(values + j * stride, is_f16, 16 * t, lanes(t)), weight, acc[t]);
+        }
+    }
+    for (int t = 0; t < n; t++) {
+        _mm512_mask_storeu_ps(out + 16 * t, lanes(t), acc[t]);
+    }
+}
+
+template <bool is_f16>
+static void add_head(const char * values, size_t stride, int n_positions, const float * weights, float * out, int n_embd_head) {
+    using AddValues = void (*)(const char *, size_t, int, const float *, float *, __mmask16);
+    static const AddValues of_vectors[] = {add_values<is_f16, 1>, add_values<is_f16, 2>, add_values<is_f16, 3>,
+                                           add_values<is_f16, 4>, add_values<is_f16, 5>, add_values<is_f16, 6>,
+                                           add_values<is_f16, 7>, add_values<is_f16, 8>};
+    const size_t element = is_f16 ? sizeof(uint16_t) : sizeof(float);
+    for (int d = 0; d < n_embd_head; d += 128) {
+        const int vectors = std::min(8, (n_embd_head - d + 15) / 16);
+        of_vectors[vectors - 1](values + d * element, stride, n_positions, weights, out + d,
+                                first_lanes(n_embd_head - d - 16 * (vectors - 1)));
+    }
+}
+
+// Positions whose keys, or values, of all heads are read before going on: cells of a cache lie position by position.
+static const int position_block = 64;
+
+template <bool is_f16> ICF_TARGET static void attend_heads(const CacheAttendTask & t, int first, int last, float * scores) {
+    const size_t padded = padded_positions(t.n_positions);
+    const int group = t.n_head / t.n_head_kv;
+    const size_t width = static_cast<size_t>(t.n_embd_head);
+    const __m512 scale = _mm512_set1_ps(1.0f / std::sqrt(static_cast<float>(t.n_embd_head)));
+    for (int j = 0; j < t.n_positions; j += 16) {
+        for (int head = first; head < last; head++) {
+            const char * keys = t.keys + head / group * t.head_stride + j * t.stride;
+            const __m512 dots =
+                score_positions<is_f16>(keys, t.stride, std::min(16, t.n_positions - j), t.q + head * width, t.n_embd_head);
+            _mm512_storeu_ps(scores + (head - first) * padded + j, _mm512_mul_ps(dots, scale));
+        }
+    }
+    for (int head = first; head < last; head++) {
+        float * row = scores + (head - first) * padded;
+        const float sum = exponentiate(row, t.n_positions, padded, 0, 0);
+        for (size_t j = 0; j < padded; j += 16) {
+            _mm512_storeu_ps(row + j, _mm512_div_ps(_mm512_loadu_ps(row + j), _mm512_set1_ps(sum)));
+        }
+    }
+    std::fill(t.out + first * width, t.out + last * width, 0.0f);
+    for (int j = 0; j < t.n_positions; j += position_block) {
+        for (int head = first; head < last; head++) {
+            add_head<is_f16>(t.values + head / group * t.head_stride + j * t.stride, t.stride,
+                             std::min(position_block, t.n_positions - j), scores + (head - first) * padded + j,
+                             t.out + head * width, t.n_embd_head);
+        }
+    }
+}
+
+void attend_cache(const CacheAttendTask & task, int first, int last, float * scratch) {
+    if (task.is_f16) {
+        attend_heads<true>(task, first, last, scratch);
+    } else {
+        attend_heads<false>(task, first, last, scratch);
+    }
+}
+
 #else
 
 bool kernels_supported() {
@@ -433,6 +532,7 @@ void pack_rows(const PackedRows &, const float *, char *, int, int) {}
 void attend(const AttendTask &, int, int, float *) {}
 void place_key(const AttentionMemory &, int, const void *, bool, const float *, const float *) {}
 void place_value(const AttentionMemory &, int, const void *, bool) {}
+void attend_cache(const CacheAttendTask &, int, int, float *) {}
 
 #endif
 

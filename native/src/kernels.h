@@ -2,26 +2,15 @@
 #pragma once
 
 #include "ggml.h"
+#include "memory.h"
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 namespace icf {
 
 // Whether this CPU has what everything here is written for.
 bool kernels_supported();
-
-struct FreeDeleter {
-    void operator()(void * memory) const;
-};
-template <typename T> using AlignedPtr = std::unique_ptr<T[], FreeDeleter>;
-
-// Memory aligned to a cache line, filled with zeros. Throws std::bad_alloc.
-void * allocate_aligned(size_t bytes);
-template <typename T> AlignedPtr<T> make_aligned(size_t count) {
-    return AlignedPtr<T>(static_cast<T *>(allocate_aligned(count * sizeof(T))));
-}
 
 // ---- Products of 8-bit weights and 8-bit rows ---------------------------------------------------------------------------
 
@@ -117,5 +106,29 @@ struct AttendTask {
 size_t attend_scratch(int n_keys);
 void attend(const AttendTask & task, int first, int last, float * scratch);
 const int attend_group = 8; // queries handled together: first is a multiple of it
+
+// ---- Attention of one row over a KV cache -------------------------------------------------------------------------------
+
+// Keys and values [n_positions] of F16 or F32, `stride` bytes from one position to the next and `head_stride` from one head to
+// the next. Query head i reads the key-value head i / (n_head / n_head_kv). q and out [n_head, n_embd_head]
+struct CacheAttendTask {
+    const char * keys;
+    const char * values;
+    size_t stride;
+    size_t head_stride;
+    bool is_f16;
+    int n_positions; // at least 1
+    int n_embd_head;
+    int n_head;
+    int n_head_kv;
+    const float * q;
+    float * out;
+};
+
+// Floats of scratch memory for `n_heads` query heads.
+size_t cache_attend_scratch(int n_positions, int n_heads);
+
+// The query heads first … last - 1; `scratch` holds cache_attend_scratch floats.
+void attend_cache(const CacheAttendTask & task, int first, int last, float * scratch);
 
 } // namespace icf

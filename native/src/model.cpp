@@ -9,9 +9,9 @@ namespace icf {
 
 Model::Model(const std::string & path, int device, bool use_mmap, bool repack)
     : file_(std::make_shared<GgufFile>(path)), params_(read_decoder_params(*file_)), device_(resolve_device(device)),
-      store_(file_, device_, use_mmap, repack), weights_(load_decoder_weights(store_, params_)), vocab_hash_(hash_vocabulary(*file_)),
-      fingerprint_(compute_fingerprint()) {
-    if (repack && device_at(device_).kind == ICF_DEVICE_CPU) {
+      store_(file_, device_, use_mmap, repack), weights_(load_decoder_weights(store_, params_)), repacked_(repack),
+      vocab_hash_(hash_vocabulary(*file_)), fingerprint_(compute_fingerprint()) {
+    if (repacked_ && device_at(device_).kind == ICF_DEVICE_CPU) {
         pack_matrices();
     }
 }

@@ -14,6 +14,7 @@ public:
     const DecoderParams & params() const { return params_; }
     const DecoderWeights & weights() const { return weights_; }
     const PackedMatrices & packed() const { return packed_; }
+    bool repacked() const { return repacked_; } // false: weights as the file has them, and every operation ggml's own
     int device() const { return device_; }
     long long vocab_hash() const { return vocab_hash_; }
     long long fingerprint() const { return fingerprint_; }
@@ -41,6 +42,7 @@ private:
     int device_;
     TensorStore store_;
     DecoderWeights weights_;
+    bool repacked_;
     PackedMatrices packed_;
     long long vocab_hash_;
     long long fingerprint_;

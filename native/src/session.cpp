@@ -28,7 +28,8 @@ Session::Session(std::shared_ptr<const Model> model, const icf_session_options &
     : model_(std::move(model)), n_ctx_(choose_n_ctx(options.n_ctx, model_->params())),
       n_batch_(choose_n_batch(options.n_batch, n_ctx_)), backend_(model_->device(), options.n_threads),
       cache_(backend_, model_->params(), n_ctx_, options.kv_type),
-      runner_(backend_, decode_graph_nodes(model_->params())), products_(model_->packed()) {}
+      runner_(backend_, decode_graph_nodes(model_->params())), products_(model_->packed()),
+      attention_(model_->params(), backend_, model_->repacked()) {}
 
 void Session::describe(icf_session_info & info) const {
     info.n_ctx = n_ctx_;
@@ -36,7 +37,7 @@ void Session::describe(icf_session_info & info) const {
     info.n_threads = backend_.n_threads();
     info.kv_type = cache_.type();
     info.kv_bytes = cache_.bytes();
-    info.scratch_bytes = runner_.bytes();
+    info.scratch_bytes = runner_.bytes() + attention_.bytes();
 }
 
 // ---- Appending ----
@@ -102,7 +103,7 @@ void Session::build(const DecodeShape & shape) {
     }
     shape_ = DecodeShape();
     ggml_context * ctx = runner_.begin();
-    graph_ = build_decode_graph(ctx, runner_.graph(), model_->params(), model_->weights(), products_, cache_, shape);
+    graph_ = build_decode_graph(ctx, runner_.graph(), model_->params(), model_->weights(), products_, attention_, cache_, shape);
     runner_.allocate();
     backend_.use_threads_for(static_cast<double>(model_->product_bytes()) * shape.n_rows, ggml_graph_n_nodes(runner_.graph()));
     shape_ = shape;

@@ -55,6 +55,7 @@ private:
     KvCache cache_;
     GraphRunner runner_;
     ProductGraph products_;
+    CacheAttention attention_;
     DecodeShape shape_; // that graph_ is built for; n_rows 0: none
     DecodeGraph graph_;
 

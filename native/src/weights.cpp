@@ -1,6 +1,7 @@
 #include "weights.h"
 
 #include "error.h"
+#include "memory.h"
 
 #include <cerrno>
 #include <cmath>
@@ -49,12 +50,12 @@ TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool 
         fail(ICF_ERROR_FORMAT, "%s: it holds no tensors", file_->path().c_str());
     }
     for (const auto & group : repacked) {
-        copy_to(group.first, group.second);
+        copy_to(group.first, group.second, target.kind == ICF_DEVICE_CPU);
     }
     if (use_mmap && target.kind == ICF_DEVICE_CPU && can_use_in_place()) {
         place_in_map(target.handle);
     } else {
-        copy_to(ggml_backend_dev_buffer_type(target.handle), plain);
+        copy_to(ggml_backend_dev_buffer_type(target.handle), plain, target.kind == ICF_DEVICE_CPU);
     }
 }
 
@@ -85,7 +86,7 @@ void TensorStore::place_in_map(ggml_backend_dev_t device) {
     buffers_.push_back(std::move(buffer));
 }
 
-void TensorStore::copy_to(ggml_backend_buffer_type_t type, const std::vector<size_t> & indices) {
+void TensorStore::copy_to(ggml_backend_buffer_type_t type, const std::vector<size_t> & indices, bool is_cpu) {
     const size_t alignment = ggml_backend_buft_get_alignment(type);
     size_t bytes = 0;
     for (size_t i : indices) {
@@ -95,6 +96,9 @@ void TensorStore::copy_to(ggml_backend_buffer_type_t type, const std::vector<siz
     if (!buffer) {
         fail(ICF_ERROR_MEMORY, "%s: out of memory: its weights need %.1f MiB on %s", file_->path().c_str(),
              double(bytes) / 1048576, ggml_backend_buft_name(type));
+    }
+    if (is_cpu) {
+        advise_large_pages(ggml_backend_buffer_get_base(buffer.get()), bytes);
     }
     ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     ggml_tallocr allocator = ggml_tallocr_new(buffer.get());

@@ -65,7 +65,7 @@ private:
     ggml_tensor * find(const std::string & name, long long ne0, long long ne1);
     bool can_use_in_place() const;
     void place_in_map(ggml_backend_dev_t device);
-    void copy_to(ggml_backend_buffer_type_t type, const std::vector<size_t> & indices);
+    void copy_to(ggml_backend_buffer_type_t type, const std::vector<size_t> & indices, bool is_cpu);
     void load(size_t index, std::vector<char> & staging);
 
     std::shared_ptr<const GgufFile> file_;

@@ -240,10 +240,11 @@ long long count_batch(Shape s, int n_layer, int n_rows, int n_outputs) {
     const KvCache cache(backend, params, n_rows, GGML_TYPE_F16);
     PackedMatrices packed;
     ProductGraph products(packed);
+    CacheAttention attention(params, backend, false);
     GraphRunner runner(backend, decode_graph_nodes(params));
     ggml_context * ctx = runner.begin();
     const DecodeShape shape = {n_rows, KvCache::visible(n_rows), n_outputs, ICF_OUTPUT_HIDDEN};
-    build_decode_graph(ctx, runner.graph(), params, decoder, products, cache, shape);
+    build_decode_graph(ctx, runner.graph(), params, decoder, products, attention, cache, shape);
     return count(runner.graph(), 0);
 }
 

@@ -102,6 +102,14 @@ static void what_can_be_packed() {
     CHECK(!PackedMatrix::can_pack(&weights.tensor));
 }
 
+// As F16, and the floats rounded to what they are then.
+static std::vector<ggml_fp16_t> round_to_f16(std::vector<float> & floats) {
+    std::vector<ggml_fp16_t> halves(floats.size());
+    ggml_fp32_to_fp16_row(floats.data(), halves.data(), int64_t(floats.size()));
+    ggml_fp16_to_fp32_row(halves.data(), floats.data(), int64_t(floats.size()));
+    return halves;
+}
+
 // Attention over memories filled position by position, from F32 and from F16.
 static void attentions() {
     struct Case {
@@ -114,13 +122,7 @@ static void attentions() {
             const int width = c.hd * c.n_head_kv;
             std::vector<float> keys = random.floats(size_t(n_keys) * width);
             std::vector<float> values = random.floats(size_t(n_keys) * width);
-            std::vector<ggml_fp16_t> half_keys(keys.size()), half_values(values.size());
-            ggml_fp32_to_fp16_row(keys.data(), half_keys.data(), int64_t(keys.size()));
-            ggml_fp32_to_fp16_row(values.data(), half_values.data(), int64_t(values.size()));
-            if (is_f16) {
-                ggml_fp16_to_fp32_row(half_keys.data(), keys.data(), int64_t(keys.size()));
-                ggml_fp16_to_fp32_row(half_values.data(), values.data(), int64_t(values.size()));
-            }
+            const std::vector<ggml_fp16_t> half_keys = round_to_f16(keys), half_values = round_to_f16(values);
             AttentionMemory memory(c.hd, c.n_head_kv, n_keys);
             Rows k, v = to_rows(values, width);
             const auto place = [&](int position) {
@@ -165,6 +167,46 @@ static void attentions() {
     }
 }
 
+// Caches of several heads, with more positions than a vector and than a block has.
+static void attentions_over_a_cache() {
+    struct Case {
+        int n_positions, hd, n_head_kv, group;
+    };
+    for (const Case & c : {Case{1, 8, 1, 1}, Case{16, 32, 2, 1}, Case{17, 20, 1, 4}, Case{130, 64, 2, 4}, Case{70, 80, 1, 2},
+                           Case{65, 128, 2, 1}, Case{33, 200, 1, 1}, Case{300, 256, 1, 2}}) {
+        for (bool is_f16 : {false, true}) {
+            Random random(50 + c.n_positions);
+            const int width = c.n_head_kv * c.hd;
+            const int n_head = c.n_head_kv * c.group;
+            std::vector<float> keys = random.floats(size_t(c.n_positions) * width, 2);
+            std::vector<float> values = random.floats(size_t(c.n_positions) * width, 2);
+            const std::vector<ggml_fp16_t> half_keys = round_to_f16(keys), half_values = round_to_f16(values);
+            const std::vector<float> q = random.floats(size_t(n_head) * c.hd, 2);
+            std::vector<float> out(q.size(), NAN);
+            CacheAttendTask task;
+            task.keys = is_f16 ? (const char *)half_keys.data() : (const char *)keys.data();
+            task.values = is_f16 ? (const char *)half_values.data() : (const char *)values.data();
+            const size_t element = is_f16 ? 2 : 4;
+            task.stride = width * element;
+            task.head_stride = c.hd * element;
+            task.is_f16 = is_f16;
+            task.n_positions = c.n_positions;
+            task.n_embd_head = c.hd;
+            task.n_head = n_head;
+            task.n_head_kv = c.n_head_kv;
+            task.q = q.data();
+            task.out = out.data();
+            on_two_threads(n_head, [&](int first, int last) {
+                std::vector<float> scratch(cache_attend_scratch(c.n_positions, last - first));
+                attend_cache(task, first, last, scratch.data());
+            });
+            const std::vector<bool> visible(size_t(c.n_positions), true);
+            const Rows expected = {naive_attention(to_rows(q, n_head * c.hd)[0], to_rows(keys, width), to_rows(values, width), visible, c.hd)};
+            CHECK_AT_MOST(1e-6, relative_l2(out, to_floats(expected)));
+        }
+    }
+}
+
 static void aligned_memory() {
     for (size_t count : {size_t(0), size_t(1), size_t(100)}) {
         const AlignedPtr<float> memory = make_aligned<float>(count);
@@ -183,5 +225,6 @@ int main() {
     RUN(products_of_strange_rows);
     RUN(what_can_be_packed);
     RUN(attentions);
+    RUN(attentions_over_a_cache);
     return check_result();
 }

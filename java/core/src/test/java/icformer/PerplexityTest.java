@@ -3,6 +3,7 @@ package icformer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import java.io.IOException;
 import java.util.Arrays;
@@ -59,8 +60,8 @@ class PerplexityTest {
             }
             assertThat(result.tokens()).isEqualTo(9);
             assertThat(result.windows()).isEqualTo(3);
-            assertThat(result.perplexity()).isCloseTo(expected.result(3).perplexity(), within(1e-3));
-            assertThat(result.error()).isCloseTo(expected.result(3).error(), within(1e-3));
+            assertThat(result.perplexity()).isCloseTo(expected.result(3).perplexity(), withinPercentage(1e-3));
+            assertThat(result.error()).isCloseTo(expected.result(3).error(), withinPercentage(1e-3));
         }
     }
 

@@ -105,7 +105,11 @@ typedef struct icf_device_info {
 } icf_device_info;
 
 /* Number of devices. The first call loads the backends that lie beside this library. Device 0 is a CPU. 0: none could be
- * loaded. */
+ * loaded. A backend for GPUs that lies there and finds no device is told of, at ICF_LOG_ERROR.
+ *
+ * Where a device is chosen, -1 is the one that the environment variable ICF_DEVICE names, by index or name; where that is not
+ * set the first GPU, and without a GPU the CPU. What does not fit into a device's memory is ICF_ERROR_MEMORY, whose message
+ * says how much was needed and how much was free. */
 ICF_API int32_t icf_device_count(void);
 
 /* Fills `info`, whose struct_size is set, with device `index`. */
@@ -221,11 +225,15 @@ typedef struct icf_model icf_model;
 
 typedef struct icf_model_options {
     int32_t struct_size;
-    int32_t device;     /* index of the device that computes; -1: the first GPU, else the CPU */
-    int32_t use_mmap;   /* 1: map the file and use its weights in place; 0: read them into memory of our own */
+    int32_t device;     /* index of the device that computes; -1: see icf_device_count */
+    int32_t use_mmap;   /* 1: map the file and use its weights in place; 0: read them into memory of our own. What another
+                           device computes with is copied there in either case. */
     int32_t use_repack; /* 1: lay weights out anew, in memory of our own, where this CPU multiplies them faster then, and
                            compute by kernels of our own where they are faster; 0: operations of ggml's alone, with the
                            weights as the file has them */
+    int32_t n_gpu_layers; /* where the device is not the CPU: so many layers, the last ones, and the output matrix are
+                             computed there, with their part of the KV cache, and those before them on the CPU;
+                             -1: as many as fit beside a cache of up to 4096 positions */
 } icf_model_options;
 
 typedef struct icf_model_info {
@@ -238,7 +246,7 @@ typedef struct icf_model_info {
     int32_t n_ff;
     int32_t n_ctx_train;     /* positions the model was trained for */
     int32_t device;          /* index of the device that computes */
-    int32_t reserved;
+    int32_t n_gpu_layers;    /* layers it computes where it is not the CPU, the last ones; those before are the CPU's */
     long long n_params;
     long long weight_bytes;
     long long vocab_hash;    /* FNV-1a over the vocabulary: see models/FORMAT.md */
@@ -248,7 +256,7 @@ typedef struct icf_model_info {
     char name[128];          /* general.name, cut to fit; empty where the file has none */
 } icf_model_info;
 
-/* Defaults: device -1, mmap on, repacking on. */
+/* Defaults: device -1 with as many layers as fit, mmap on, repacking on. */
 ICF_API void icf_model_options_init(icf_model_options *options);
 
 /* Opens a GGUF file that holds an LLM. `options` may be NULL: the defaults. */
@@ -276,7 +284,7 @@ typedef enum icf_method {
 typedef struct icf_digester_options {
     int32_t struct_size;
     int32_t n_threads;         /* 0: the number of physical cores */
-    int32_t device;            /* -1: the model's; without a model as in icf_model_options */
+    int32_t device;            /* -1: the model's; without a model see icf_device_count */
     int32_t use_mmap;          /* as in icf_model_options */
     int32_t method;            /* an icf_method */
     int32_t reserved;
@@ -413,7 +421,9 @@ ICF_API icf_status icf_session_describe(const icf_session *session, icf_session_
 ICF_API icf_status icf_session_append_tokens(icf_session *session, const int32_t *tokens, long long n_tokens,
                                              long long n_outputs, int32_t outputs, icf_error *error);
 
-/* The same for embedding rows [n_rows, n_embd] of `type` ICF_TYPE_F32 or ICF_TYPE_F16, read where they lie. */
+/* The same for embedding rows [n_rows, n_embd] of `type` ICF_TYPE_F32 or ICF_TYPE_F16, read where they lie. Digest rows are
+ * the caller's in between, in the host's memory: another device writes them there and reads them back, 4 * n_embd bytes per
+ * row each way. */
 ICF_API icf_status icf_session_append_rows(icf_session *session, const void *rows, int32_t type, long long n_rows,
                                            long long n_outputs, int32_t outputs, icf_error *error);
 

@@ -176,12 +176,10 @@ icf_status icf_device_describe(int32_t index, icf_device_info * info, icf_error 
         }
         const Device & device = devices()[static_cast<size_t>(index)];
         write_info(info, [&](icf_device_info & i) {
-            size_t free = 0;
-            size_t total = 0;
-            ggml_backend_dev_memory(device.handle, &free, &total);
+            const DeviceMemory memory = device_memory(device);
             i.kind = device.kind;
-            i.memory_free = static_cast<long long>(free);
-            i.memory_total = static_cast<long long>(total);
+            i.memory_free = static_cast<long long>(memory.free);
+            i.memory_total = static_cast<long long>(memory.total);
             copy_field(i.name, sizeof(i.name), ggml_backend_dev_name(device.handle));
             copy_field(i.description, sizeof(i.description), ggml_backend_dev_description(device.handle));
             copy_field(i.backend, sizeof(i.backend), device_features(device));
@@ -338,7 +336,7 @@ icf_status icf_gguf_describe_tensor(const icf_gguf * handle, long long index, ic
 
 void icf_model_options_init(icf_model_options * options) {
     if (options) {
-        *options = {sizeof(icf_model_options), -1, 1, 1};
+        *options = {sizeof(icf_model_options), -1, 1, 1, -1};
     }
 }
 
@@ -349,7 +347,8 @@ icf_status icf_model_open(const char * path, const icf_model_options * given, ic
         const icf_model_options options = read_options(given, icf_model_options_init);
         check_flag(options.use_mmap, "use_mmap");
         check_flag(options.use_repack, "use_repack");
-        auto model = std::make_shared<const Model>(path, options.device, options.use_mmap == 1, options.use_repack == 1);
+        auto model = std::make_shared<const Model>(path, options.device, options.use_mmap == 1, options.use_repack == 1,
+                                                   options.n_gpu_layers);
         *out = new icf_model{model, {model->file()}};
     });
 }

@@ -12,6 +12,8 @@
 #include <fstream>
 #include <sched.h>
 #include <set>
+#include <strings.h>
+#include <unistd.h>
 
 namespace icf {
 
@@ -61,10 +63,32 @@ static void bound_openmp_spinning() {
     }
 }
 
+// A backend that lies beside this library and finds no device, or cannot be loaded, is told of: what then runs on the CPU would
+// only be slow.
+static void report_backend_without_device(const char * registry, const char * library) {
+    const std::string path = library_folder() + "/" + library;
+    ggml_backend_reg_t loaded = ggml_backend_reg_by_name(registry);
+    if (access(path.c_str(), F_OK) != 0 || (loaded && ggml_backend_reg_dev_count(loaded) > 0)) {
+        return;
+    }
+    std::string reason = "it finds no device";
+    if (!loaded) {
+        void * handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+        const char * message = handle ? nullptr : dlerror();
+        reason = message ? message : "it cannot be used";
+        if (handle) {
+            dlclose(handle);
+        }
+    }
+    log_to_stderr(GGML_LOG_LEVEL_ERROR, text("icf: %s is there, but %s\n", library, reason.c_str()).c_str(), nullptr);
+}
+
 static std::vector<Device> load_devices() {
     ggml_log_set(log_to_stderr, nullptr);
     bound_openmp_spinning();
     ggml_backend_load_all_from_path(library_folder().c_str());
+    report_backend_without_device("CUDA", "libggml-cuda.so");
+    report_backend_without_device("Vulkan", "libggml-vulkan.so");
     std::vector<Device> found;
     for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
         ggml_backend_dev_t handle = ggml_backend_dev_get(i);
@@ -87,13 +111,36 @@ const std::vector<Device> & devices() {
     return loaded;
 }
 
+int find_device(const char * name) {
+    const std::vector<Device> & all = devices();
+    for (size_t i = 0; i < all.size(); i++) {
+        if (strcasecmp(ggml_backend_dev_name(all[i].handle), name) == 0 || std::to_string(i) == name) {
+            return static_cast<int>(i);
+        }
+    }
+    return -1;
+}
+
+static int automatic_device() {
+    const std::vector<Device> & all = devices();
+    const char * name = getenv("ICF_DEVICE");
+    if (!name || !*name) {
+        return all.size() > 1 && all[1].kind == ICF_DEVICE_GPU ? 1 : 0;
+    }
+    const int found = find_device(name);
+    if (found < 0 || all[static_cast<size_t>(found)].kind == ICF_DEVICE_OTHER) {
+        fail(ICF_ERROR_DEVICE, "ICF_DEVICE is '%s', which is no device to compute on", name);
+    }
+    return found;
+}
+
 int resolve_device(int index) {
     const std::vector<Device> & all = devices();
     if (all.empty()) {
         fail(ICF_ERROR_DEVICE, "no ggml backend for this CPU could be loaded from %s", library_folder().c_str());
     }
     if (index == -1) {
-        return all.size() > 1 && all[1].kind == ICF_DEVICE_GPU ? 1 : 0;
+        return automatic_device();
     }
     if (index < 0 || static_cast<size_t>(index) >= all.size() || all[static_cast<size_t>(index)].kind == ICF_DEVICE_OTHER) {
         fail(ICF_ERROR_DEVICE, "there is no device %d to compute on; devices are 0 … %zu", index, all.size() - 1);
@@ -103,6 +150,19 @@ int resolve_device(int index) {
 
 const Device & device_at(int index) {
     return devices()[static_cast<size_t>(resolve_device(index))];
+}
+
+DeviceMemory device_memory(const Device & device) {
+    DeviceMemory memory = {0, 0};
+    ggml_backend_dev_memory(device.handle, &memory.free, &memory.total);
+    return memory;
+}
+
+void fail_out_of_memory(const Device & device, const char * purpose, size_t bytes) {
+    const DeviceMemory memory = device_memory(device);
+    fail(ICF_ERROR_MEMORY, "out of memory on %s: %s needs %.1f MiB, %.1f MiB of %.1f MiB are free",
+         ggml_backend_dev_name(device.handle), purpose, double(bytes) / 1048576, double(memory.free) / 1048576,
+         double(memory.total) / 1048576);
 }
 
 template <typename Function> static Function backend_function(const Device & device, const char * name) {
@@ -215,12 +275,7 @@ void Backend::use_threads_for(double work, int n_nodes) const {
 BufferPtr Backend::allocate(size_t bytes, const char * purpose) const {
     BufferPtr buffer(ggml_backend_alloc_buffer(backend_.get(), bytes));
     if (!buffer) {
-        size_t free = 0;
-        size_t total = 0;
-        ggml_backend_dev_memory(device_.handle, &free, &total);
-        fail(ICF_ERROR_MEMORY, "out of memory on %s: %s needs %.1f MiB, %.1f MiB of %.1f MiB are free",
-             ggml_backend_dev_name(device_.handle), purpose, double(bytes) / 1048576, double(free) / 1048576,
-             double(total) / 1048576);
+        fail_out_of_memory(device_, purpose, bytes);
     }
     return buffer;
 }
@@ -246,15 +301,22 @@ ggml_context * GraphRunner::begin() {
 void GraphRunner::allocate() {
     for (int i = 0; i < ggml_graph_n_nodes(graph_); i++) {
         const ggml_tensor * node = ggml_graph_node(graph_, i);
-        if (!ggml_backend_supports_op(backend_.get(), node)) {
+        if (!backend_.can_compute(node)) {
             const char * type = node->src[0] ? ggml_type_name(node->src[0]->type) : ggml_type_name(node->type);
             fail(ICF_ERROR_UNSUPPORTED, "%s cannot compute %s of type %s ('%s')", ggml_backend_name(backend_.get()),
                  ggml_op_desc(node), type, node->src[0] ? node->src[0]->name : node->name);
         }
     }
     if (!ggml_gallocr_alloc_graph(allocator_.get(), graph_)) {
-        fail(ICF_ERROR_MEMORY, "out of memory on %s for the scratch memory of a batch", ggml_backend_name(backend_.get()));
+        const std::unique_ptr<ggml_gallocr, Deleter> measure(ggml_gallocr_new(backend_.buffer_type()));
+        size_t bytes = 0;
+        ggml_gallocr_reserve_n_size(measure.get(), graph_, nullptr, nullptr, &bytes);
+        fail_out_of_memory(backend_.device(), "the scratch memory of a batch", bytes);
     }
+}
+
+void GraphRunner::set(ggml_tensor * input, const void * values) const {
+    ggml_backend_tensor_set_async(backend_.get(), input, values, 0, ggml_nbytes(input));
 }
 
 void GraphRunner::compute() {

@@ -20,9 +20,22 @@ struct Device {
 // All devices, the CPU first. The first call loads the backends beside this library; without a CPU it is empty.
 const std::vector<Device> & devices();
 
-// The device of that index; -1 is the first GPU, else the CPU. ICF_ERROR_DEVICE if there is none.
+// The device of that index. -1 is the one that the environment variable ICF_DEVICE names, by index or name; where that is
+// not set the first GPU, else the CPU. ICF_ERROR_DEVICE if there is none.
 const Device & device_at(int index);
 int resolve_device(int index);
+
+// The device of that name, in any case, or of that index; -1 if there is none.
+int find_device(const char * name);
+
+struct DeviceMemory {
+    size_t free; // bytes; 0 where unknown
+    size_t total;
+};
+DeviceMemory device_memory(const Device & device);
+
+// ICF_ERROR_MEMORY: what `purpose` needs on the device, and what is free there.
+[[noreturn]] void fail_out_of_memory(const Device & device, const char * purpose, size_t bytes);
 
 // What the variant that was loaded makes use of, such as "AVX512 AVX512_BF16".
 std::string device_features(const Device & device);
@@ -58,6 +71,8 @@ public:
     void use_threads_for(double work, int n_nodes) const;
 
     ggml_backend_buffer_type_t buffer_type() const { return ggml_backend_get_default_buffer_type(backend_.get()); }
+
+    bool can_compute(const ggml_tensor * node) const { return ggml_backend_dev_supports_op(device_.handle, node); }
 
     // ICF_ERROR_MEMORY if the device has not that much left.
     BufferPtr allocate(size_t bytes, const char * purpose) const;
@@ -98,9 +113,13 @@ public:
     // Starts a new graph; the one before is forgotten.
     ggml_context * begin();
     ggml_cgraph * graph() const { return graph_; }
+    const Backend & backend() const { return backend_; }
 
     // ICF_ERROR_UNSUPPORTED if the device lacks an operation, ICF_ERROR_MEMORY if the graph does not fit.
     void allocate();
+
+    // Fills an input. Its values must stay where they are until compute() returns.
+    void set(ggml_tensor * input, const void * values) const;
     void compute();
 
     long long bytes() const { return static_cast<long long>(ggml_gallocr_get_buffer_size(allocator_.get(), 0)); }

@@ -43,6 +43,9 @@ Digester::Digester(const std::string & path, std::shared_ptr<const Model> model,
     if (check_method(options.method) == ICF_METHOD_FAST && FastFormer::supported(backend_)) {
         fast_ = std::make_unique<FastFormer>(params_, weights_, backend_);
         open_table(options.max_table_bytes);
+    } else if (options.method == ICF_METHOD_FAST && !backend_.is_cpu()) {
+        device_former_ = std::make_unique<DeviceFormer>(params_, weights_, backend_, store_.main_type() != GGML_TYPE_F32);
+        open_device_table(options.max_table_bytes);
     }
 }
 
@@ -68,6 +71,17 @@ void Digester::open_table(long long max_bytes) {
     const long long bytes = static_cast<long long>(ContextTable::bytes_for(n_vocab, fast_->row_length(), is_f16));
     if (bytes <= (max_bytes < 0 ? available_memory() / 2 : max_bytes)) {
         table_ = std::make_unique<ContextTable>(n_vocab, fast_->row_length(), is_f16);
+    }
+}
+
+void Digester::open_device_table(long long max_bytes) {
+    if (!model_) {
+        return;
+    }
+    const int n_vocab = model_->params().n_vocab;
+    const long long bytes = static_cast<long long>(device_former_->table_bytes_for(n_vocab));
+    if (bytes <= (max_bytes < 0 ? static_cast<long long>(device_memory(backend_.device()).free / 2) : max_bytes)) {
+        device_former_->open_table(n_vocab);
     }
 }
 
@@ -107,10 +121,10 @@ void Digester::describe(icf_digester_info & info) const {
     info.device = device_;
     info.n_params = store_.parameters();
     info.weight_bytes = store_.bytes();
-    info.method = fast_ ? ICF_METHOD_FAST : ICF_METHOD_PLAIN;
-    info.scratch_bytes = plain_runner_.bytes() + (fast_ ? fast_->bytes() : 0);
-    info.table_bytes = table_ ? static_cast<long long>(table_->bytes()) : 0;
-    info.table_tokens = table_ ? static_cast<long long>(table_->n_filled()) : 0;
+    info.method = fast_ || device_former_ ? ICF_METHOD_FAST : ICF_METHOD_PLAIN;
+    info.scratch_bytes = plain_runner_.bytes() + (fast_ ? fast_->bytes() : 0) + (device_former_ ? device_former_->bytes() : 0);
+    info.table_bytes = static_cast<long long>(table_ ? table_->bytes() : device_former_ ? device_former_->table_bytes() : 0);
+    info.table_tokens = static_cast<long long>(table_ ? table_->n_filled() : device_former_ ? device_former_->n_filled() : 0);
     info.fingerprint = fingerprint_;
     info.target_vocab_hash = params_.target_vocab_hash;
     copy_field(info.type, sizeof(info.type), ggml_type_name(store_.main_type()));
@@ -124,8 +138,7 @@ void Digester::build_plain(int n) {
         return;
     }
     plain_built_for_ = -1;
-    ggml_context * ctx = plain_runner_.begin();
-    plain_ = build_digest_graph(ctx, plain_runner_.graph(), params_, weights_, n);
+    plain_ = build_digest_graph(plain_runner_, params_, weights_, n);
     plain_runner_.allocate();
     plain_built_for_ = n;
 }
@@ -209,6 +222,38 @@ void Digester::run_fast_rows(const float * embeddings, int n, float * rows) {
     fast_->run(context_.data(), false, n, rows);
 }
 
+// ---- The same on another device ----
+
+void Digester::fill_device_table(const int32_t * tokens, size_t n) {
+    std::vector<int32_t> missing;
+    for (size_t i = 0; i < n; i++) {
+        if (!device_former_->has(tokens[i])) {
+            missing.push_back(tokens[i]);
+        }
+    }
+    std::sort(missing.begin(), missing.end());
+    missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
+    for (size_t at = 0; at < missing.size(); at += contribution_batch) {
+        const int count = static_cast<int>(std::min(contribution_batch, missing.size() - at));
+        embeddings_.resize(static_cast<size_t>(count) * params_.n_embd);
+        model_->embed(missing.data() + at, count, embeddings_.data());
+        device_former_->fill(missing.data() + at, embeddings_.data(), count);
+    }
+}
+
+// Chunks of n tokens each.
+void Digester::run_on_device(const int32_t * tokens, int n, int n_chunks, float * rows) {
+    const size_t n_tokens = static_cast<size_t>(n) * n_chunks;
+    if (device_former_->table_bytes() > 0) {
+        fill_device_table(tokens, n_tokens);
+        device_former_->run_tokens(tokens, n, n_chunks, rows);
+    } else {
+        embeddings_.resize(n_tokens * params_.n_embd);
+        model_->embed(tokens, static_cast<long long>(n_tokens), embeddings_.data());
+        device_former_->run_rows(embeddings_.data(), n, n_chunks, rows);
+    }
+}
+
 // ---- Entries ----
 
 void Digester::check_length(long long n) const {
@@ -229,6 +274,8 @@ void Digester::prepare(const int32_t * tokens, long long n) {
     store_.check_unchanged();
     if (table_) {
         fill_table(*table_, tokens, static_cast<size_t>(n), [](int32_t token) { return static_cast<size_t>(token); });
+    } else if (device_former_ && device_former_->table_bytes() > 0) {
+        fill_device_table(tokens, static_cast<size_t>(n));
     }
 }
 
@@ -239,7 +286,16 @@ void Digester::run_batch(const int32_t * tokens, const long long * ends, long lo
     for (long long i = 0; i < n_chunks; i++) {
         const int n = static_cast<int>(ends[i] - begin);
         check_length(ends[i] - begin);
-        if (table_) {
+        if (device_former_) { // together with those of the same length that follow
+            const int most = device_former_->max_chunks(n);
+            int count = 1;
+            while (count < most && i + 1 < n_chunks && ends[i + 1] - ends[i] == n) {
+                count++;
+                i++;
+            }
+            run_on_device(tokens + begin, n, count, rows);
+            rows += static_cast<size_t>(count - 1) * params_.n_digest * params_.n_embd;
+        } else if (table_) {
             run_with_table(tokens + begin, n, rows);
         } else if (fast_) {
             run_without_table(tokens + begin, n, rows);
@@ -256,7 +312,9 @@ void Digester::run_batch(const int32_t * tokens, const long long * ends, long lo
 void Digester::run_rows(const float * embeddings, long long n, float * rows) {
     check_length(n);
     store_.check_unchanged();
-    if (fast_) {
+    if (device_former_) {
+        device_former_->run_rows(embeddings, static_cast<int>(n), 1, rows);
+    } else if (fast_) {
         run_fast_rows(embeddings, static_cast<int>(n), rows);
     } else {
         run_plain(embeddings, static_cast<int>(n), rows);

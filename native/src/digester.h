@@ -2,6 +2,7 @@
 #pragma once
 
 #include "context_table.h"
+#include "graph_device.h"
 #include "graph_digest.h"
 #include "graph_fast.h"
 #include "model.h"
@@ -34,6 +35,7 @@ private:
     void check_length(long long n) const;
     void check_tokens(const int32_t * tokens, long long n) const;
     void open_table(long long max_bytes);
+    void open_device_table(long long max_bytes);
 
     void build_plain(int n);
     void run_plain(const float * embeddings, int n, float * rows);
@@ -43,6 +45,9 @@ private:
     void run_with_table(const int32_t * tokens, int n, float * rows);
     void run_without_table(const int32_t * tokens, int n, float * rows);
     void run_fast_rows(const float * embeddings, int n, float * rows);
+
+    void fill_device_table(const int32_t * tokens, size_t n);
+    void run_on_device(const int32_t * tokens, int n, int n_chunks, float * rows);
 
     std::shared_ptr<const GgufFile> file_;
     FormerParams params_;
@@ -57,8 +62,9 @@ private:
     DigestGraph plain_;
     int plain_built_for_ = -1; // length of the context that plain_ is for
 
-    std::unique_ptr<FastFormer> fast_;    // NULL: the plain graph serves
-    std::unique_ptr<ContextTable> table_; // of the whole vocabulary; NULL: each chunk computes its own
+    std::unique_ptr<FastFormer> fast_;      // on the CPU; NULL: another serves
+    std::unique_ptr<ContextTable> table_;   // of the whole vocabulary; NULL: each chunk computes its own
+    std::unique_ptr<DeviceFormer> device_former_; // on another device; where both are NULL the plain graph serves
     std::vector<float> embeddings_;
     std::vector<float> contributions_;
     std::vector<const void *> context_;

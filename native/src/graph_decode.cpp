@@ -8,24 +8,28 @@ namespace {
 
 class DecodeBuilder {
 public:
-    DecodeBuilder(ggml_context * ctx, ggml_cgraph * graph, const DecoderParams & params, const DecoderWeights & weights,
-                  ProductGraph & products, CacheAttention & attention, const KvCache & cache, const DecodeShape & shape)
-        : ctx_(ctx), graph_(graph), p_(params), w_(weights), products_(products), attention_(attention), cache_(cache),
-          shape_(shape) {}
+    DecodeBuilder(GraphRunner & runner, const DecoderParams & params, const DecoderWeights & weights, ProductGraph & products,
+                  CacheAttention & attention, const KvCache & cache, const DecodeShape & shape)
+        : ctx_(runner.begin()), graph_(runner.graph()), backend_(runner.backend()), p_(params), w_(weights),
+          products_(products), attention_(attention), cache_(cache), shape_(shape) {}
 
-    DecodeGraph build() {
+    DecodeGraph build(const LayerRange & layers) {
         g_.rows = input(ctx_, "rows", GGML_TYPE_F32, p_.n_embd, shape_.n_rows);
         g_.positions = input(ctx_, "positions", GGML_TYPE_I32, shape_.n_rows);
         g_.slots = input(ctx_, "slots", GGML_TYPE_I64, shape_.n_rows);
         g_.mask = input(ctx_, "mask", GGML_TYPE_F16, shape_.n_kv, shape_.n_rows);
 
         ggml_tensor * x = g_.rows; // the residual stream
-        for (int i = 0; i < p_.n_layer; i++) {
+        for (int i = layers.first; i < layers.end; i++) {
             // Only rows whose outputs are wanted go through the last layer; all of them leave their keys and values there.
             const int n_out = i == p_.n_layer - 1 ? shape_.n_outputs : shape_.n_rows;
             x = layer(i, x, n_out);
         }
-        if (shape_.n_outputs > 0) {
+        if (layers.end < p_.n_layer) {
+            g_.stream = x;
+            ggml_set_output(x);
+            ggml_build_forward_expand(graph_, x);
+        } else if (shape_.n_outputs > 0) {
             outputs(x);
         }
         return g_;
@@ -47,7 +51,7 @@ private:
     // Keys and values of the batch into the cache.
     void store(int i, ggml_tensor * normed) {
         const DecoderLayer & l = w_.layers[i];
-        ggml_tensor * k = heads(products_.linear(ctx_, l.wk, l.bk, normed), l.k_norm, g_.positions);
+        ggml_tensor * k = heads(l, products_.linear(ctx_, l.wk, l.bk, normed), l.k_norm, g_.positions);
         ggml_tensor * v = products_.linear(ctx_, l.wv, l.bv, normed);
         k = ggml_reshape_2d(ctx_, k, p_.n_embd_kv(), shape_.n_rows);
         ggml_build_forward_expand(graph_, cache_.store_keys(ctx_, i, k, g_.slots));
@@ -58,22 +62,23 @@ private:
     ggml_tensor * self_attention(int i, ggml_tensor * normed, int n_out) {
         const DecoderLayer & l = w_.layers[i];
         ggml_tensor * positions = last_elements(g_.positions, n_out);
-        ggml_tensor * q = heads(products_.linear(ctx_, l.wq, l.bq, normed), l.q_norm, positions);
+        ggml_tensor * q = heads(l, products_.linear(ctx_, l.wq, l.bq, normed), l.q_norm, positions);
         ggml_tensor * keys = cache_.keys(ctx_, i, shape_.n_kv);
         ggml_tensor * values = cache_.values(ctx_, i, shape_.n_kv);
-        ggml_tensor * attended = attention_.serves(n_out, cache_.type())
-                                     ? attention_.build(ctx_, q, keys, values, positions)
-                                     : attention(ctx_, heads_last(ctx_, q), keys, values, last_rows(ctx_, g_.mask, n_out));
+        ggml_tensor * attended =
+            attention_.serves(n_out, cache_.type())
+                ? attention_.build(ctx_, q, keys, values, positions)
+                : attention(ctx_, backend_, heads_last(ctx_, q), keys, values, last_rows(ctx_, g_.mask, n_out));
         return products_.linear(ctx_, l.wo, l.bo, attended);
     }
 
     // x [n_embd_head * n_head, n] → [n_embd_head, n_head, n], normed where the architecture does so, and rotated
-    ggml_tensor * heads(ggml_tensor * x, ggml_tensor * norm, ggml_tensor * positions) {
+    ggml_tensor * heads(const DecoderLayer & l, ggml_tensor * x, ggml_tensor * norm, ggml_tensor * positions) {
         x = split_heads(ctx_, x, p_.n_embd_head);
         if (norm) {
             x = rms_norm(ctx_, x, norm, p_.norm_eps);
         }
-        return rope(ctx_, x, positions, w_.rope_factors, p_.rope);
+        return rope(ctx_, x, positions, l.rope_factors, p_.rope);
     }
 
     ggml_tensor * last_elements(ggml_tensor * x, long long count) {
@@ -93,6 +98,7 @@ private:
 
     ggml_context * ctx_;
     ggml_cgraph * graph_;
+    const Backend & backend_;
     const DecoderParams & p_;
     const DecoderWeights & w_;
     ProductGraph & products_;
@@ -108,11 +114,11 @@ size_t decode_graph_nodes(const DecoderParams & params) {
     return 64 + 64 * static_cast<size_t>(params.n_layer);
 }
 
-DecodeGraph build_decode_graph(ggml_context * ctx, ggml_cgraph * graph, const DecoderParams & params,
-                               const DecoderWeights & weights, ProductGraph & products, CacheAttention & attention,
+DecodeGraph build_decode_graph(GraphRunner & runner, const DecoderParams & params, const DecoderWeights & weights,
+                               const LayerRange & layers, ProductGraph & products, CacheAttention & attention,
                                const KvCache & cache, const DecodeShape & shape) {
     products.reset();
-    return DecodeBuilder(ctx, graph, params, weights, products, attention, cache, shape).build();
+    return DecodeBuilder(runner, params, weights, products, attention, cache, shape).build(layers);
 }
 
 } // namespace icf

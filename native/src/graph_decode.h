@@ -1,4 +1,4 @@
-// The graph of one batch through a Llama-family decoder.
+// The graph of one batch through the layers of a Llama-family decoder that one device computes.
 #pragma once
 
 #include "cache_attention.h"
@@ -21,10 +21,11 @@ struct DecodeShape {
 };
 
 struct DecodeGraph {
-    ggml_tensor * rows = nullptr;      // input F32 [n_embd, n_rows]
+    ggml_tensor * rows = nullptr;      // input F32 [n_embd, n_rows]: embeddings, or the stream after the layers before
     ggml_tensor * positions = nullptr; // input I32 [n_rows]
     ggml_tensor * slots = nullptr;     // input I64 [n_rows], cells of the cache
     ggml_tensor * mask = nullptr;      // input F16 [n_kv, n_rows]
+    ggml_tensor * stream = nullptr;    // F32 [n_embd, n_rows] for the layers that follow; NULL where none do
     ggml_tensor * hidden = nullptr;    // [n_embd, n_outputs] after the final norm; NULL without outputs
     ggml_tensor * logits = nullptr;    // [n_vocab, n_outputs]; NULL unless asked for
 };
@@ -32,9 +33,10 @@ struct DecodeGraph {
 // Upper bound of the tensors and operations in a graph.
 size_t decode_graph_nodes(const DecoderParams & params);
 
-// Builds into `graph`; the caller allocates it, fills the inputs and computes. `products` and `attention` must live as long.
-DecodeGraph build_decode_graph(ggml_context * ctx, ggml_cgraph * graph, const DecoderParams & params,
-                               const DecoderWeights & weights, ProductGraph & products, CacheAttention & attention,
+// Begins a graph; the caller allocates it, fills the inputs and computes. `products` and `attention` must live as long. The
+// last layers go on to the outputs.
+DecodeGraph build_decode_graph(GraphRunner & runner, const DecoderParams & params, const DecoderWeights & weights,
+                               const LayerRange & layers, ProductGraph & products, CacheAttention & attention,
                                const KvCache & cache, const DecodeShape & shape);
 
 } // namespace icf

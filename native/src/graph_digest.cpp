@@ -11,8 +11,8 @@ namespace {
 
 class DigestBuilder {
 public:
-    DigestBuilder(ggml_context * ctx, ggml_cgraph * graph, const FormerParams & params, const FormerWeights & weights, int n)
-        : ctx_(ctx), graph_(graph), p_(params), w_(weights), n_(n) {}
+    DigestBuilder(GraphRunner & runner, const FormerParams & params, const FormerWeights & weights, int n)
+        : ctx_(runner.begin()), graph_(runner.graph()), backend_(runner.backend()), p_(params), w_(weights), n_(n) {}
 
     DigestGraph build() {
         inputs();
@@ -64,7 +64,7 @@ private:
         ggml_tensor * q = rotated(linear(ctx_, l.wq, l.bq, from), query_positions);
         ggml_tensor * k = rotated(linear(ctx_, l.wk, l.bk, to), key_positions);
         ggml_tensor * v = split_heads(ctx_, linear(ctx_, l.wv, l.bv, to), p_.n_embd_head);
-        return attention(ctx_, heads_last(ctx_, q), heads_last(ctx_, k), heads_last(ctx_, v), mask);
+        return attention(ctx_, backend_, heads_last(ctx_, q), heads_last(ctx_, k), heads_last(ctx_, v), mask);
     }
 
     // [n_embd_head * n_head, n] → [n_embd_head, n_head, n]
@@ -74,6 +74,7 @@ private:
 
     ggml_context * ctx_;
     ggml_cgraph * graph_;
+    const Backend & backend_;
     const FormerParams & p_;
     const FormerWeights & w_;
     const int n_;
@@ -106,9 +107,8 @@ size_t digest_graph_nodes(const FormerParams & params) {
     return 64 + 64 * static_cast<size_t>(params.n_layer);
 }
 
-DigestGraph build_digest_graph(ggml_context * ctx, ggml_cgraph * graph, const FormerParams & params,
-                               const FormerWeights & weights, int n) {
-    return DigestBuilder(ctx, graph, params, weights, n).build();
+DigestGraph build_digest_graph(GraphRunner & runner, const FormerParams & params, const FormerWeights & weights, int n) {
+    return DigestBuilder(runner, params, weights, n).build();
 }
 
 void fill_digest_inputs(const DigestGraph & graph, int n) {

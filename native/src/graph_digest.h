@@ -18,9 +18,8 @@ struct DigestGraph {
 // Upper bound of the tensors and operations in a graph.
 size_t digest_graph_nodes(const FormerParams & params);
 
-// Builds into `graph`; the caller allocates it, fills the inputs (fill_digest_inputs and the context) and computes.
-DigestGraph build_digest_graph(ggml_context * ctx, ggml_cgraph * graph, const FormerParams & params,
-                               const FormerWeights & weights, int n);
+// Begins a graph; the caller allocates it, fills the inputs (fill_digest_inputs and the context) and computes.
+DigestGraph build_digest_graph(GraphRunner & runner, const FormerParams & params, const FormerWeights & weights, int n);
 
 // Positions first, first + 1, …; an input that is NULL is left out.
 void fill_positions(ggml_tensor * positions, int first);

@@ -282,7 +282,7 @@ ggml_tensor * FastFormer::self_attention(ggml_context * ctx, int i, ggml_tensor 
     };
     ggml_tensor * q = rope(ctx, heads(l.wq, l.bq), digest_positions(ctx), nullptr, p_.rope);
     ggml_tensor * k = rope(ctx, heads(l.wk, l.bk), digest_positions(ctx), nullptr, p_.rope);
-    return attention(ctx, heads_last(ctx, q), heads_last(ctx, k), heads_last(ctx, heads(l.wv, l.bv)), self_mask_);
+    return attention(ctx, backend_, heads_last(ctx, q), heads_last(ctx, k), heads_last(ctx, heads(l.wv, l.bv)), self_mask_);
 }
 
 ggml_cgraph * FastFormer::graph(int n) {

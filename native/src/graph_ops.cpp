@@ -20,10 +20,27 @@ ggml_tensor * rope(ggml_context * ctx, ggml_tensor * x, ggml_tensor * positions,
                          p.attn_factor, p.beta_fast, p.beta_slow);
 }
 
-ggml_tensor * attention(ggml_context * ctx, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v, ggml_tensor * mask) {
+static ggml_tensor * as_f32(ggml_context * ctx, ggml_tensor * x) {
+    return x->type == GGML_TYPE_F32 ? ggml_cont(ctx, x) : ggml_cast(ctx, x, GGML_TYPE_F32);
+}
+
+static ggml_tensor * attention_by_steps(ggml_context * ctx, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v, ggml_tensor * mask,
+                                        float scale) {
+    ggml_tensor * scores = ggml_mul_mat(ctx, as_f32(ctx, k), ggml_cont(ctx, q)); // [n_kv, n_q, n_head, n]
+    ggml_tensor * shares = ggml_soft_max_ext(ctx, scores, mask, scale, 0.0f);
+    ggml_tensor * columns = ggml_cont(ctx, ggml_transpose(ctx, as_f32(ctx, v))); // [n_kv, n_embd_head, n_head_kv, n]
+    ggml_tensor * out = ggml_mul_mat(ctx, columns, shares);                      // [n_embd_head, n_q, n_head, n]
+    return ggml_cont_2d(ctx, heads_last(ctx, out), out->ne[0] * out->ne[2], out->ne[1] * out->ne[3]);
+}
+
+ggml_tensor * attention(ggml_context * ctx, const Backend & backend, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v,
+                        ggml_tensor * mask) {
     const float scale = 1.0f / std::sqrt(static_cast<float>(q->ne[0]));
-    ggml_tensor * out = ggml_flash_attn_ext(ctx, q, k, v, mask, scale, 0.0f, 0.0f); // [n_embd_head, n_head, n_q]
-    return ggml_reshape_2d(ctx, out, out->ne[0] * out->ne[1], out->ne[2]);
+    ggml_tensor * out = ggml_flash_attn_ext(ctx, q, k, v, mask, scale, 0.0f, 0.0f); // [n_embd_head, n_head, n_q, n]
+    if (!backend.can_compute(out)) {
+        return attention_by_steps(ctx, q, k, v, mask, scale);
+    }
+    return ggml_reshape_2d(ctx, out, out->ne[0] * out->ne[1], out->ne[2] * out->ne[3]);
 }
 
 ggml_tensor * swiglu(ggml_context * ctx, ggml_tensor * gate, ggml_tensor * up, ggml_tensor * down, ggml_tensor * x) {

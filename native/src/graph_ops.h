@@ -1,9 +1,8 @@
 // The blocks that decoder and IC-Former share.
 #pragma once
 
+#include "backend.h"
 #include "hparams.h"
-
-#include "ggml.h"
 
 namespace icf {
 
@@ -17,9 +16,12 @@ ggml_tensor * linear(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * bia
 ggml_tensor * rope(ggml_context * ctx, ggml_tensor * x, ggml_tensor * positions, ggml_tensor * factors,
                    const RopeParams & params);
 
-// softmax(q kᵀ / sqrt(n_embd_head) + mask) v, query heads sharing key-value heads in order.
-// q [n_embd_head, n_q, n_head], k and v [n_embd_head, n_kv, n_head_kv], mask F16 [n_kv, n_q] → [n_embd_head * n_head, n_q]
-ggml_tensor * attention(ggml_context * ctx, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v, ggml_tensor * mask);
+// softmax(q kᵀ / sqrt(n_embd_head) + mask) v, query heads sharing key-value heads in order. One operation where the device
+// has it for these heads, else step by step.
+// q [n_embd_head, n_q, n_head, n], k and v [n_embd_head, n_kv, n_head_kv, n], mask F16 [n_kv, n_q] for all of the n, of which a
+// decoder has one → [n_embd_head * n_head, n_q * n]
+ggml_tensor * attention(ggml_context * ctx, const Backend & backend, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v,
+                        ggml_tensor * mask);
 
 // down(silu(gate x) * (up x)); x [n_embd, n] → [n_embd, n]
 ggml_tensor * swiglu(ggml_context * ctx, ggml_tensor * gate, ggml_tensor * up, ggml_tensor * down, ggml_tensor * x);

@@ -36,6 +36,14 @@ struct DecoderParams {
     int n_embd_kv() const { return n_embd_head * n_head_kv; }
 };
 
+// Layers first … end - 1 of a decoder.
+struct LayerRange {
+    int first;
+    int end;
+
+    int count() const { return end - first; }
+};
+
 struct FormerParams {
     int n_embd = 0;
     int n_layer = 0;

@@ -18,17 +18,17 @@ static ggml_type check_type(int32_t asked, int n_embd_head) {
     return type;
 }
 
-KvCache::KvCache(const Backend & backend, const DecoderParams & p, int n_ctx, int32_t type)
-    : type_(check_type(type, p.n_embd_head)), n_embd_head_(p.n_embd_head), n_head_kv_(p.n_head_kv), capacity_(visible(n_ctx)),
-      context_(2 * static_cast<size_t>(p.n_layer)) {
-    for (int i = 0; i < p.n_layer; i++) {
+KvCache::KvCache(const Backend & backend, const DecoderParams & p, const LayerRange & layers, int n_ctx, int32_t type)
+    : type_(check_type(type, p.n_embd_head)), first_layer_(layers.first), n_embd_head_(p.n_embd_head), n_head_kv_(p.n_head_kv),
+      capacity_(visible(n_ctx)), context_(2 * static_cast<size_t>(layers.count())) {
+    for (int i = 0; i < layers.count(); i++) {
         k_.push_back(ggml_new_tensor_2d(context_.get(), type_, p.n_embd_kv(), capacity_));
         v_.push_back(ggml_new_tensor_2d(context_.get(), type_, p.n_embd_kv(), capacity_));
     }
     const size_t bytes = ggml_backend_alloc_ctx_tensors_from_buft_size(context_.get(), backend.buffer_type());
     buffer_ = backend.allocate(bytes, "the KV cache");
     ggml_tallocr allocator = ggml_tallocr_new(buffer_.get());
-    for (int i = 0; i < p.n_layer; i++) {
+    for (int i = 0; i < layers.count(); i++) {
         if (ggml_tallocr_alloc(&allocator, k_[i]) != GGML_STATUS_SUCCESS ||
             ggml_tallocr_alloc(&allocator, v_[i]) != GGML_STATUS_SUCCESS) {
             fail(ICF_ERROR_INTERNAL, "the KV cache cannot be placed");
@@ -51,11 +51,11 @@ void KvCache::prepare(int length) {
 }
 
 ggml_tensor * KvCache::store_keys(ggml_context * ctx, int layer, ggml_tensor * k, ggml_tensor * slots) const {
-    return ggml_set_rows(ctx, k_[layer], k, slots);
+    return ggml_set_rows(ctx, k_[layer - first_layer_], k, slots);
 }
 
 ggml_tensor * KvCache::store_values(ggml_context * ctx, int layer, ggml_tensor * v, ggml_tensor * slots) const {
-    return ggml_set_rows(ctx, v_[layer], v, slots);
+    return ggml_set_rows(ctx, v_[layer - first_layer_], v, slots);
 }
 
 ggml_tensor * KvCache::view(ggml_context * ctx, ggml_tensor * cells, int n_kv) const {
@@ -63,11 +63,11 @@ ggml_tensor * KvCache::view(ggml_context * ctx, ggml_tensor * cells, int n_kv) c
 }
 
 ggml_tensor * KvCache::keys(ggml_context * ctx, int layer, int n_kv) const {
-    return view(ctx, k_[layer], n_kv);
+    return view(ctx, k_[layer - first_layer_], n_kv);
 }
 
 ggml_tensor * KvCache::values(ggml_context * ctx, int layer, int n_kv) const {
-    return view(ctx, v_[layer], n_kv);
+    return view(ctx, v_[layer - first_layer_], n_kv);
 }
 
 size_t KvCache::state_bytes(int length) const {

@@ -1,4 +1,4 @@
-// Keys and values of every position of a session, layer by layer.
+// Keys and values of every position of a session, layer by layer, for layers that one device computes.
 #pragma once
 
 #include "backend.h"
@@ -14,7 +14,7 @@ public:
     static const int granularity = 256;
 
     // `type` is one of icf.h: ICF_ERROR_UNSUPPORTED unless a cache can have it.
-    KvCache(const Backend & backend, const DecoderParams & params, int n_ctx, int32_t type);
+    KvCache(const Backend & backend, const DecoderParams & params, const LayerRange & layers, int n_ctx, int32_t type);
 
     ggml_type type() const { return type_; }
     int capacity() const { return capacity_; } // n_ctx, rounded up to the granularity
@@ -34,7 +34,7 @@ public:
     ggml_tensor * keys(ggml_context * ctx, int layer, int n_kv) const;
     ggml_tensor * values(ggml_context * ctx, int layer, int n_kv) const;
 
-    // Bytes of `length` positions of all layers, and their transfer in that form.
+    // Bytes of `length` positions of the layers, and their transfer in that form.
     size_t state_bytes(int length) const;
     void save(int length, char * target) const;
     void restore(int length, const char * source);
@@ -44,6 +44,7 @@ private:
     size_t row_bytes() const { return ggml_row_size(type_, n_embd_head_ * n_head_kv_); }
 
     ggml_type type_;
+    int first_layer_;
     int n_embd_head_;
     int n_head_kv_;
     int capacity_;

@@ -3,22 +3,118 @@
 #include "error.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 namespace icf {
 
-Model::Model(const std::string & path, int device, bool use_mmap, bool repack)
+// ---- Which layers go where ----
+
+// Positions and rows that a session has unless it is told otherwise: their memory is counted when layers are placed.
+static const int usual_n_ctx = 4096;
+static const int usual_n_batch = 512;
+
+// The layer a tensor belongs to; -1 where it belongs to none.
+static long layer_of(const std::string & name) {
+    return name.rfind("blk.", 0) == 0 ? strtol(name.c_str() + 4, nullptr, 10) : -1;
+}
+
+int layers_that_fit(long long free, long long other_bytes, const std::vector<long long> & layer_bytes) {
+    if (free == 0) {
+        return static_cast<int>(layer_bytes.size());
+    }
+    long long left = free - free / 10 - other_bytes;
+    int count = 0;
+    for (auto bytes = layer_bytes.rbegin(); bytes != layer_bytes.rend() && *bytes <= left; bytes++) {
+        left -= *bytes;
+        count++;
+    }
+    return count;
+}
+
+static int count_layers_that_fit(const GgufFile & file, const DecoderParams & p, const Device & device) {
+    const long long n_ctx = std::min(p.n_ctx_train, usual_n_ctx);
+    const long long cache = 2 * n_ctx * p.n_embd_kv() * static_cast<long long>(sizeof(ggml_fp16_t));
+    std::vector<long long> layer_bytes(static_cast<size_t>(p.n_layer), cache);
+    // What a batch has in flight: its stream, queries, keys, values and MLP, the mask, and logits.
+    const long long widths = 4LL * p.n_embd + 2LL * p.n_embd_q() + 2LL * p.n_embd_kv() + 3LL * p.n_ff + p.n_vocab;
+    long long other_bytes = usual_n_batch * (widths * static_cast<long long>(sizeof(float)) + 2 * n_ctx);
+    const bool tied = file.find_tensor("output.weight") < 0;
+    for (const TensorEntry & entry : file.tensors()) {
+        const long layer = layer_of(entry.name);
+        if (layer >= 0 && layer < p.n_layer) {
+            layer_bytes[static_cast<size_t>(layer)] += static_cast<long long>(entry.bytes);
+        } else if (tied || entry.name != "token_embd.weight") {
+            other_bytes += static_cast<long long>(entry.bytes);
+        }
+    }
+    return layers_that_fit(static_cast<long long>(device_memory(device).free), other_bytes, layer_bytes);
+}
+
+static int count_host_layers(const GgufFile & file, const DecoderParams & p, int device, int n_gpu_layers) {
+    if (n_gpu_layers < -1) {
+        fail(ICF_ERROR_ARGUMENT, "%d layers on a device: -1 (as many as fit) or more are possible", n_gpu_layers);
+    }
+    if (device_at(device).kind == ICF_DEVICE_CPU) {
+        return p.n_layer;
+    }
+    const int asked = n_gpu_layers == -1 ? count_layers_that_fit(file, p, device_at(device)) : n_gpu_layers;
+    return p.n_layer - std::min(asked, p.n_layer);
+}
+
+// The embeddings stay where single rows are cheap to read. The output matrix and what stands beside it go with the last layer.
+static bool stays_on_host(const std::string & name, int n_host_layers, int n_layer) {
+    const long layer = layer_of(name);
+    return name == "token_embd.weight" || (layer >= 0 ? layer < n_host_layers : n_host_layers == n_layer);
+}
+
+// ---- Opening ----
+
+Model::Model(const std::string & path, int device, bool use_mmap, bool repack, int n_gpu_layers)
     : file_(std::make_shared<GgufFile>(path)), params_(read_decoder_params(*file_)), device_(resolve_device(device)),
-      store_(file_, device_, use_mmap, repack), weights_(load_decoder_weights(store_, params_)), repacked_(repack),
-      vocab_hash_(hash_vocabulary(*file_)), fingerprint_(compute_fingerprint()) {
-    if (repacked_ && device_at(device_).kind == ICF_DEVICE_CPU) {
+      n_host_layers_(count_host_layers(*file_, params_, device_, n_gpu_layers)),
+      store_(file_, device_, use_mmap, repack,
+             [this](const std::string & name) { return stays_on_host(name, n_host_layers_, params_.n_layer); }),
+      weights_(load_decoder_weights(store_, params_)), repacked_(repack), vocab_hash_(hash_vocabulary(*file_)),
+      fingerprint_(compute_fingerprint()) {
+    copy_shared_tensors();
+    if (repacked_ && n_host_layers_ > 0) {
         pack_matrices();
     }
 }
 
+// Tensors that are used on both sides.
+void Model::copy_shared_tensors() {
+    const bool on_device = n_host_layers_ < params_.n_layer;
+    if (on_device && weights_.output == weights_.tok_embd) {
+        weights_.output = store_.copy(weights_.tok_embd, device_);
+    }
+    if (on_device && n_host_layers_ > 0 && weights_.layers[0].rope_factors) {
+        ggml_tensor * factors = store_.copy(weights_.layers[0].rope_factors, 0);
+        for (int i = 0; i < n_host_layers_; i++) {
+            weights_.layers[static_cast<size_t>(i)].rope_factors = factors;
+        }
+    }
+}
+
+std::vector<Model::Part> Model::parts() const {
+    std::vector<Part> parts;
+    if (n_host_layers_ > 0) {
+        parts.push_back({0, {0, n_host_layers_}});
+    }
+    if (n_host_layers_ < params_.n_layer) {
+        parts.push_back({device_, {n_host_layers_, params_.n_layer}});
+    }
+    return parts;
+}
+
 void Model::pack_matrices() {
-    std::vector<ggml_tensor *> matrices = {weights_.output};
-    for (const DecoderLayer & l : weights_.layers) {
+    std::vector<ggml_tensor *> matrices;
+    if (n_host_layers_ == params_.n_layer) {
+        matrices.push_back(weights_.output);
+    }
+    for (int i = 0; i < n_host_layers_; i++) {
+        const DecoderLayer & l = weights_.layers[static_cast<size_t>(i)];
         matrices.insert(matrices.end(), {l.wq, l.wk, l.wv, l.wo, l.gate, l.up, l.down});
     }
     packed_.pack(matrices, physical_cores());
@@ -57,9 +153,15 @@ void copy_field(char * target, size_t capacity, const std::string & source) {
     memset(target + count, 0, capacity - count);
 }
 
-long long Model::product_bytes() const {
-    const bool tied = weights_.output == weights_.tok_embd;
-    return store_.bytes() - (tied ? 0 : static_cast<long long>(ggml_nbytes(weights_.tok_embd)));
+long long Model::product_bytes(const LayerRange & layers) const {
+    size_t bytes = layers.end == params_.n_layer ? ggml_nbytes(weights_.output) : 0;
+    for (int i = layers.first; i < layers.end; i++) {
+        const DecoderLayer & l = weights_.layers[static_cast<size_t>(i)];
+        for (const ggml_tensor * matrix : {l.wq, l.wk, l.wv, l.wo, l.gate, l.up, l.down}) {
+            bytes += ggml_nbytes(matrix);
+        }
+    }
+    return static_cast<long long>(bytes);
 }
 
 void Model::describe(icf_model_info & info) const {
@@ -71,6 +173,7 @@ void Model::describe(icf_model_info & info) const {
     info.n_ff = params_.n_ff;
     info.n_ctx_train = params_.n_ctx_train;
     info.device = device_;
+    info.n_gpu_layers = device_at(device_).kind == ICF_DEVICE_CPU ? 0 : params_.n_layer - n_host_layers_;
     info.n_params = store_.parameters();
     info.weight_bytes = store_.bytes();
     info.vocab_hash = vocab_hash_;

@@ -8,7 +8,8 @@ namespace icf {
 
 class Model {
 public:
-    Model(const std::string & path, int device, bool use_mmap, bool repack);
+    // `n_gpu_layers`, the last ones, are computed on the device where it is not the CPU; -1: as many as fit.
+    Model(const std::string & path, int device, bool use_mmap, bool repack, int n_gpu_layers = -1);
 
     const std::shared_ptr<const GgufFile> & file() const { return file_; }
     const DecoderParams & params() const { return params_; }
@@ -16,13 +17,20 @@ public:
     const PackedMatrices & packed() const { return packed_; }
     bool repacked() const { return repacked_; } // false: weights as the file has them, and every operation ggml's own
     int device() const { return device_; }
+
+    // Layers of which device, in the order of the computation: one part, or the CPU's and then those of the device.
+    struct Part {
+        int device;
+        LayerRange layers;
+    };
+    std::vector<Part> parts() const;
     long long vocab_hash() const { return vocab_hash_; }
     long long fingerprint() const { return fingerprint_; }
 
     void describe(icf_model_info & info) const;
 
-    // Weights that every token is multiplied with.
-    long long product_bytes() const;
+    // Weights that every token is multiplied with in those layers and, after the last one, in the output matrix.
+    long long product_bytes(const LayerRange & layers) const;
 
     // ICF_ERROR_ARGUMENT names the first token outside the vocabulary.
     void check_tokens(const int32_t * tokens, long long n_tokens) const;
@@ -35,11 +43,13 @@ public:
 
 private:
     long long compute_fingerprint() const;
+    void copy_shared_tensors();
     void pack_matrices();
 
     std::shared_ptr<const GgufFile> file_;
     DecoderParams params_;
     int device_;
+    int n_host_layers_; // the first ones
     TensorStore store_;
     DecoderWeights weights_;
     bool repacked_;
@@ -47,6 +57,10 @@ private:
     long long vocab_hash_;
     long long fingerprint_;
 };
+
+// Layers of `layer_bytes` each, with their cache, that fit into `free` bytes beside `other_bytes`; all where `free` is 0, that
+// is unknown. Some of the memory is left for a former and for whoever else computes there.
+int layers_that_fit(long long free, long long other_bytes, const std::vector<long long> & layer_bytes);
 
 // Adds a tensor's data to a hash, read from the file.
 void hash_tensor(Hash & hash, const GgufFile & file, const char * name);

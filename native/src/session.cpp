@@ -24,20 +24,29 @@ static int choose_n_batch(int asked, int n_ctx) {
     return std::min(asked == 0 ? 512 : asked, n_ctx);
 }
 
+Session::Part::Part(const Session & session, const Model::Part & part, const icf_session_options & options)
+    : layers(part.layers), backend(part.device, options.n_threads),
+      cache(backend, session.model().params(), layers, session.n_ctx_, options.kv_type),
+      runner(backend, decode_graph_nodes(session.model().params())), products(session.model().packed()),
+      attention(session.model().params(), backend, session.model().repacked()) {}
+
 Session::Session(std::shared_ptr<const Model> model, const icf_session_options & options)
     : model_(std::move(model)), n_ctx_(choose_n_ctx(options.n_ctx, model_->params())),
-      n_batch_(choose_n_batch(options.n_batch, n_ctx_)), backend_(model_->device(), options.n_threads),
-      cache_(backend_, model_->params(), n_ctx_, options.kv_type),
-      runner_(backend_, decode_graph_nodes(model_->params())), products_(model_->packed()),
-      attention_(model_->params(), backend_, model_->repacked()) {}
+      n_batch_(choose_n_batch(options.n_batch, n_ctx_)) {
+    for (const Model::Part & part : model_->parts()) {
+        parts_.push_back(std::make_unique<Part>(*this, part, options));
+    }
+}
 
 void Session::describe(icf_session_info & info) const {
     info.n_ctx = n_ctx_;
     info.n_batch = n_batch_;
-    info.n_threads = backend_.n_threads();
-    info.kv_type = cache_.type();
-    info.kv_bytes = cache_.bytes();
-    info.scratch_bytes = runner_.bytes() + attention_.bytes();
+    info.n_threads = parts_.front()->backend.n_threads();
+    info.kv_type = parts_.front()->cache.type();
+    for (const auto & part : parts_) {
+        info.kv_bytes += part->cache.bytes();
+        info.scratch_bytes += part->runner.bytes() + part->attention.bytes();
+    }
 }
 
 // ---- Appending ----
@@ -78,6 +87,19 @@ void Session::check_append(long long n, long long n_outputs, int32_t outputs) co
     }
 }
 
+// Fills an input in place where the device shares the host's memory. Otherwise the values stay in `staging` until the graph
+// has been computed.
+template <typename Part, typename T, typename Fill>
+static void fill_input(const Part & part, ggml_tensor * tensor, std::vector<T> & staging, const Fill & fill) {
+    if (ggml_backend_buffer_is_host(tensor->buffer)) {
+        fill(static_cast<T *>(tensor->data));
+        return;
+    }
+    staging.resize(static_cast<size_t>(ggml_nelements(tensor)));
+    fill(staging.data());
+    part.runner.set(tensor, staging.data());
+}
+
 void Session::append(const int32_t * tokens, long long n, long long n_outputs, int32_t outputs, const FillRows & fill) {
     model_->check_unchanged();
     DecodeShape shape;
@@ -87,9 +109,12 @@ void Session::append(const int32_t * tokens, long long n, long long n_outputs, i
     shape.outputs = n_outputs > 0 ? outputs : 0;
     tokens_.reserve(static_cast<size_t>(length() + n));
     build(shape);
-    cache_.prepare(static_cast<int>(length() + n));
-    fill_inputs(shape.n_rows, fill);
-    runner_.compute();
+    fill_input(*parts_.front(), parts_.front()->graph.rows, staging_, fill);
+    for (const auto & part : parts_) {
+        part->cache.prepare(static_cast<int>(length() + n));
+        fill_inputs(*part, shape.n_rows);
+    }
+    compute();
     keep_outputs(shape.n_outputs, shape.outputs);
     for (long long i = 0; i < n; i++) {
         tokens_.push_back(tokens ? tokens[i] : -1);
@@ -102,49 +127,50 @@ void Session::build(const DecodeShape & shape) {
         return;
     }
     shape_ = DecodeShape();
-    ggml_context * ctx = runner_.begin();
-    graph_ = build_decode_graph(ctx, runner_.graph(), model_->params(), model_->weights(), products_, attention_, cache_, shape);
-    runner_.allocate();
-    backend_.use_threads_for(static_cast<double>(model_->product_bytes()) * shape.n_rows, ggml_graph_n_nodes(runner_.graph()));
+    for (const auto & part : parts_) {
+        part->graph = build_decode_graph(part->runner, model_->params(), model_->weights(), part->layers, part->products,
+                                         part->attention, part->cache, shape);
+        part->runner.allocate();
+        part->backend.use_threads_for(static_cast<double>(model_->product_bytes(part->layers)) * shape.n_rows,
+                                      ggml_graph_n_nodes(part->runner.graph()));
+    }
     shape_ = shape;
 }
 
-// Fills an input in place where the device shares the host's memory.
-template <typename T, typename Fill> static void fill_input(ggml_tensor * tensor, std::vector<T> & staging, const Fill & fill) {
-    if (ggml_backend_buffer_is_host(tensor->buffer)) {
-        fill(static_cast<T *>(tensor->data));
-        return;
+// The parts one after the other, the stream of rows handed on from device to device.
+void Session::compute() {
+    for (size_t i = 0; i < parts_.size(); i++) {
+        if (i > 0) {
+            ggml_backend_tensor_copy(parts_[i - 1]->graph.stream, parts_[i]->graph.rows);
+        }
+        parts_[i]->runner.compute();
     }
-    staging.resize(static_cast<size_t>(ggml_nelements(tensor)));
-    fill(staging.data());
-    ggml_backend_tensor_set(tensor, staging.data(), 0, ggml_nbytes(tensor));
 }
 
-void Session::fill_inputs(int n, const FillRows & fill) {
+void Session::fill_inputs(const Part & part, int n) {
     const int first = static_cast<int>(length());
-    fill_input(graph_.rows, staging_, fill);
-    fill_input(graph_.positions, positions_, [&](int32_t * p) {
+    fill_input(part, part.graph.positions, positions_, [&](int32_t * p) {
         for (int i = 0; i < n; i++) {
             p[i] = first + i;
         }
     });
-    fill_input(graph_.slots, slots_, [&](int64_t * s) {
+    fill_input(part, part.graph.slots, slots_, [&](int64_t * s) {
         for (int i = 0; i < n; i++) {
             s[i] = first + i;
         }
     });
-    fill_mask(n);
+    fill_mask(part, n);
 }
 
 // Row i stands at position p = length + i and sees positions p - window + 1 … p.
-void Session::fill_mask(int n) {
-    if (!graph_.mask->buffer) {
+void Session::fill_mask(const Part & part, int n) {
+    if (!part.graph.mask->buffer) {
         return; // nobody asks: a graph without outputs of a model of one layer
     }
     const int n_kv = shape_.n_kv;
     const int first = static_cast<int>(length());
     const int window = model_->params().n_window;
-    fill_input(graph_.mask, mask_, [&](ggml_fp16_t * mask) {
+    fill_input(part, part.graph.mask, mask_, [&](ggml_fp16_t * mask) {
         for (int i = 0; i < n; i++) {
             ggml_fp16_t * row = mask + static_cast<size_t>(i) * n_kv;
             const int end = first + i + 1;
@@ -164,11 +190,12 @@ void Session::keep_outputs(long long n_outputs, int32_t outputs) {
     hidden_.reserve(n_hidden);
     logits_.resize(n_logits);
     hidden_.resize(n_hidden);
+    const DecodeGraph & graph = parts_.back()->graph;
     if (n_logits > 0) {
-        ggml_backend_tensor_get(graph_.logits, logits_.data(), 0, ggml_nbytes(graph_.logits));
+        ggml_backend_tensor_get(graph.logits, logits_.data(), 0, ggml_nbytes(graph.logits));
     }
     if (n_hidden > 0) {
-        ggml_backend_tensor_get(graph_.hidden, hidden_.data(), 0, ggml_nbytes(graph_.hidden));
+        ggml_backend_tensor_get(graph.hidden, hidden_.data(), 0, ggml_nbytes(graph.hidden));
     }
     n_outputs_ = n_outputs;
     outputs_ = outputs;
@@ -251,7 +278,7 @@ uint64_t Session::state_checksum(StateHeader header, const char * content, size_
 
 Session::StateHeader Session::state_header() const {
     StateHeader header;
-    header.kv_type = cache_.type();
+    header.kv_type = parts_.front()->cache.type();
     header.fingerprint = model_->fingerprint();
     header.length = length();
     header.n_outputs = n_outputs_;
@@ -265,11 +292,18 @@ static size_t output_floats(int32_t outputs, int32_t kind, long long n_outputs, 
     return outputs & kind ? static_cast<size_t>(n_outputs) * width : 0;
 }
 
+size_t Session::cache_bytes(long long length) const {
+    size_t bytes = 0;
+    for (const auto & part : parts_) {
+        bytes += part->cache.state_bytes(static_cast<int>(length));
+    }
+    return bytes;
+}
+
 size_t Session::state_bytes() const {
     const size_t floats = output_floats(outputs_, ICF_OUTPUT_LOGITS, n_outputs_, model_->params().n_vocab) +
                           output_floats(outputs_, ICF_OUTPUT_HIDDEN, n_outputs_, model_->params().n_embd);
-    return sizeof(StateHeader) + tokens_.size() * sizeof(int32_t) + floats * sizeof(float) +
-           cache_.state_bytes(static_cast<int>(length()));
+    return sizeof(StateHeader) + tokens_.size() * sizeof(int32_t) + floats * sizeof(float) + cache_bytes(length());
 }
 
 void Session::save_state(char * target) const {
@@ -284,7 +318,10 @@ void Session::save_state(char * target) const {
     put(tokens_.data(), tokens_.size() * sizeof(int32_t));
     put(logits_.data(), sizeof(float) * output_floats(outputs_, ICF_OUTPUT_LOGITS, n_outputs_, model_->params().n_vocab));
     put(hidden_.data(), sizeof(float) * output_floats(outputs_, ICF_OUTPUT_HIDDEN, n_outputs_, model_->params().n_embd));
-    cache_.save(static_cast<int>(length()), at);
+    for (const auto & part : parts_) {
+        part->cache.save(static_cast<int>(length()), at);
+        at += part->cache.state_bytes(static_cast<int>(length()));
+    }
     header.checksum = state_checksum(header, target + sizeof(header), state_bytes() - sizeof(header));
     memcpy(target, &header, sizeof(header));
 }
@@ -294,7 +331,7 @@ void Session::check_state(const StateHeader & header, size_t n_bytes) const {
     if (header.fingerprint != model_->fingerprint()) {
         fail(ICF_ERROR_MISMATCH, "the state was saved with another model");
     }
-    if (header.kv_type != cache_.type()) {
+    if (header.kv_type != parts_.front()->cache.type()) {
         fail(ICF_ERROR_MISMATCH, "the state was saved with a KV cache of another type");
     }
     if (header.length > n_ctx_) {
@@ -305,7 +342,7 @@ void Session::check_state(const StateHeader & header, size_t n_bytes) const {
     if (!possible || n_bytes != sizeof(header) + static_cast<size_t>(header.length) * sizeof(int32_t) +
                                     output_floats(header.outputs, ICF_OUTPUT_LOGITS, header.n_outputs, p.n_vocab) * sizeof(float) +
                                     output_floats(header.outputs, ICF_OUTPUT_HIDDEN, header.n_outputs, p.n_embd) * sizeof(float) +
-                                    cache_.state_bytes(static_cast<int>(header.length))) {
+                                    cache_bytes(header.length)) {
         fail(ICF_ERROR_FORMAT, "the state is damaged: its size is not what its header says");
     }
 }
@@ -337,7 +374,10 @@ void Session::restore_state(const char * source, size_t n_bytes) {
     get(tokens.data(), tokens.size() * sizeof(int32_t));
     get(logits.data(), logits.size() * sizeof(float));
     get(hidden.data(), hidden.size() * sizeof(float));
-    cache_.restore(static_cast<int>(header.length), at);
+    for (const auto & part : parts_) {
+        part->cache.restore(static_cast<int>(header.length), at);
+        at += part->cache.state_bytes(static_cast<int>(header.length));
+    }
     tokens_.swap(tokens);
     logits_.swap(logits);
     hidden_.swap(hidden);

@@ -38,26 +38,36 @@ private:
     // Writes the batch's embeddings [n, n_embd] to where the graph reads them.
     using FillRows = std::function<void(float * rows)>;
 
+    // Layers that one device computes.
+    struct Part {
+        Part(const Session & session, const Model::Part & part, const icf_session_options & options);
+
+        LayerRange layers;
+        Backend backend;
+        KvCache cache;
+        GraphRunner runner;
+        ProductGraph products;
+        CacheAttention attention;
+        DecodeGraph graph;
+    };
+
     void append(const int32_t * tokens, long long n, long long n_outputs, int32_t outputs, const FillRows & fill);
     void check_append(long long n, long long n_outputs, int32_t outputs) const;
     void build(const DecodeShape & shape);
-    void fill_inputs(int n, const FillRows & fill);
-    void fill_mask(int n);
+    void fill_inputs(const Part & part, int n);
+    void fill_mask(const Part & part, int n);
+    void compute();
     void keep_outputs(long long n_outputs, int32_t outputs);
     static uint64_t state_checksum(StateHeader header, const char * content, size_t count);
     StateHeader state_header() const;
+    size_t cache_bytes(long long length) const;
     void check_state(const StateHeader & header, size_t n_bytes) const;
 
     std::shared_ptr<const Model> model_;
     int n_ctx_;
     int n_batch_;
-    Backend backend_;
-    KvCache cache_;
-    GraphRunner runner_;
-    ProductGraph products_;
-    CacheAttention attention_;
-    DecodeShape shape_; // that graph_ is built for; n_rows 0: none
-    DecodeGraph graph_;
+    std::vector<std::unique_ptr<Part>> parts_; // in the order of the computation
+    DecodeShape shape_; // that the graphs are built for; n_rows 0: none
 
     std::atomic<long long> length_{0};
     std::vector<int32_t> tokens_; // of every position; -1 where an embedding row was appended

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "memory.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -32,16 +33,19 @@ static bool is_product_matrix(const TensorEntry & entry) {
     return entry.n_dims == 2 && entry.ne[1] > 1 && entry.name.find("_embd.") == std::string::npos;
 }
 
-TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack)
+TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack, const OnHost & on_host)
     : file_(std::move(file)), context_(file_->tensors().size()), used_(file_->tensors().size(), false) {
+    const Device & host = device_at(0);
     const Device & target = device_at(device);
-    std::map<ggml_backend_buffer_type_t, std::vector<size_t>> repacked;
-    std::vector<size_t> plain;
+    std::map<ggml_backend_buffer_type_t, std::vector<ggml_tensor *>> repacked;
+    std::vector<ggml_tensor *> on_cpu;
+    std::vector<ggml_tensor *> on_device;
     for (const TensorEntry & entry : file_->tensors()) {
         ggml_tensor * tensor = ggml_new_tensor(context_.get(), entry.type, entry.n_dims, entry.ne);
         ggml_set_name(tensor, entry.name.c_str());
-        ggml_backend_buffer_type_t type = repack && is_product_matrix(entry) ? repacking_type(target, tensor) : nullptr;
-        (type ? repacked[type] : plain).push_back(tensors_.size());
+        const bool stays = target.kind == ICF_DEVICE_CPU || (on_host && on_host(entry.name));
+        ggml_backend_buffer_type_t type = repack && stays && is_product_matrix(entry) ? repacking_type(host, tensor) : nullptr;
+        (type ? repacked[type] : stays ? on_cpu : on_device).push_back(tensor);
         tensors_.push_back(tensor);
         bytes_ += static_cast<long long>(entry.bytes);
         parameters_ += ggml_nelements(tensor);
@@ -50,13 +54,23 @@ TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool 
         fail(ICF_ERROR_FORMAT, "%s: it holds no tensors", file_->path().c_str());
     }
     for (const auto & group : repacked) {
-        copy_to(group.first, group.second, target.kind == ICF_DEVICE_CPU);
+        copy_to(host, group.first, group.second);
     }
-    if (use_mmap && target.kind == ICF_DEVICE_CPU && can_use_in_place()) {
-        place_in_map(target.handle);
+    copy_to(target, ggml_backend_dev_buffer_type(target.handle), on_device);
+    if (!on_cpu.empty() && use_mmap && can_use_in_place()) {
+        place_in_map(host.handle);
     } else {
-        copy_to(ggml_backend_dev_buffer_type(target.handle), plain, target.kind == ICF_DEVICE_CPU);
+        copy_to(host, ggml_backend_dev_buffer_type(host.handle), on_cpu);
     }
+}
+
+ggml_tensor * TensorStore::copy(const ggml_tensor * tensor, int device) {
+    copies_.push_back(std::make_unique<TensorContext>(1));
+    ggml_tensor * twin = ggml_new_tensor(copies_.back()->get(), tensor->type, GGML_MAX_DIMS, tensor->ne);
+    ggml_set_name(twin, tensor->name);
+    const Device & target = device_at(device);
+    copy_to(target, ggml_backend_dev_buffer_type(target.handle), {twin});
+    return twin;
 }
 
 bool TensorStore::can_use_in_place() const {
@@ -86,44 +100,67 @@ void TensorStore::place_in_map(ggml_backend_dev_t device) {
     buffers_.push_back(std::move(buffer));
 }
 
-void TensorStore::copy_to(ggml_backend_buffer_type_t type, const std::vector<size_t> & indices, bool is_cpu) {
+// In as many buffers as the device's limit on one of them asks for.
+void TensorStore::copy_to(const Device & device, ggml_backend_buffer_type_t type, const std::vector<ggml_tensor *> & tensors) {
     const size_t alignment = ggml_backend_buft_get_alignment(type);
+    const size_t limit = ggml_backend_buft_get_max_size(type);
+    size_t first = 0;
     size_t bytes = 0;
-    for (size_t i : indices) {
-        bytes += (ggml_backend_buft_get_alloc_size(type, tensors_[i]) + alignment - 1) / alignment * alignment;
+    for (size_t i = 0; i < tensors.size(); i++) {
+        const size_t size = (ggml_backend_buft_get_alloc_size(type, tensors[i]) + alignment - 1) / alignment * alignment;
+        if (i > first && size > limit - std::min(limit, bytes)) {
+            place(device, type, tensors.data() + first, i - first, bytes);
+            first = i;
+            bytes = 0;
+        }
+        bytes += size;
     }
+    if (first < tensors.size()) {
+        place(device, type, tensors.data() + first, tensors.size() - first, bytes);
+    }
+}
+
+void TensorStore::place(const Device & device, ggml_backend_buffer_type_t type, ggml_tensor * const * tensors, size_t n,
+                        size_t bytes) {
     BufferPtr buffer(ggml_backend_buft_alloc_buffer(type, bytes));
     if (!buffer) {
-        fail(ICF_ERROR_MEMORY, "%s: out of memory: its weights need %.1f MiB on %s", file_->path().c_str(),
-             double(bytes) / 1048576, ggml_backend_buft_name(type));
+        fail_out_of_memory(device, text("the weights of %s", file_->path().c_str()).c_str(), bytes);
     }
-    if (is_cpu) {
+    if (device.kind == ICF_DEVICE_CPU) {
         advise_large_pages(ggml_backend_buffer_get_base(buffer.get()), bytes);
     }
     ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     ggml_tallocr allocator = ggml_tallocr_new(buffer.get());
     std::vector<char> staging;
-    for (size_t i : indices) {
-        if (ggml_tallocr_alloc(&allocator, tensors_[i]) != GGML_STATUS_SUCCESS) {
-            fail(ICF_ERROR_INTERNAL, "%s: tensor '%s' cannot be placed", file_->path().c_str(), tensors_[i]->name);
+    for (size_t i = 0; i < n; i++) {
+        if (ggml_tallocr_alloc(&allocator, tensors[i]) != GGML_STATUS_SUCCESS) {
+            fail(ICF_ERROR_INTERNAL, "%s: tensor '%s' cannot be placed", file_->path().c_str(), tensors[i]->name);
         }
-        load(i, staging);
+        load(device, tensors[i], staging);
     }
     buffers_.push_back(std::move(buffer));
 }
 
+// Most bytes of a file that are on their way to another device at once.
+static const size_t staging_bytes = 64 << 20;
+
 // From the file to where the tensor has been placed.
-void TensorStore::load(size_t index, std::vector<char> & staging) {
-    const TensorEntry & entry = file_->tensors()[index];
+void TensorStore::load(const Device & device, ggml_tensor * tensor, std::vector<char> & staging) {
+    const TensorEntry & entry = file_->tensors()[static_cast<size_t>(file_->find_tensor(tensor->name))];
     const uint64_t offset = file_->data_offset() + entry.offset;
     const size_t count = static_cast<size_t>(entry.bytes);
-    if (ggml_backend_buffer_is_host(tensors_[index]->buffer)) {
-        file_->handle().read(offset, tensors_[index]->data, count);
+    if (ggml_backend_buffer_is_host(tensor->buffer)) {
+        file_->handle().read(offset, tensor->data, count);
         return;
     }
-    staging.resize(count);
-    file_->handle().read(offset, staging.data(), count);
-    ggml_backend_tensor_set(tensors_[index], staging.data(), 0, count);
+    // A layout of the CPU's own takes a tensor whole.
+    const size_t step = device.kind == ICF_DEVICE_CPU ? count : std::min(count, staging_bytes);
+    staging.resize(std::max(staging.size(), step));
+    for (size_t at = 0; at < count; at += step) {
+        const size_t part = std::min(step, count - at);
+        file_->handle().read(offset + at, staging.data(), part);
+        ggml_backend_tensor_set(tensor, staging.data(), at, part);
+    }
 }
 
 void TensorStore::release(const ggml_tensor * tensor) const {
@@ -256,9 +293,10 @@ DecoderWeights load_decoder_weights(TensorStore & store, const DecoderParams & p
     if (!w.output) {
         w.output = w.tok_embd;
     }
-    w.rope_factors = store.find_vector("rope_freqs.weight", p.rope.n_dims / 2);
+    ggml_tensor * rope_factors = store.find_vector("rope_freqs.weight", p.rope.n_dims / 2);
     for (int i = 0; i < p.n_layer; i++) {
         DecoderLayer layer;
+        layer.rope_factors = rope_factors;
         layer.attn_norm = store.vector(block(i, "attn_norm.weight"), p.n_embd);
         layer.wq = store.matrix(block(i, "attn_q.weight"), p.n_embd, p.n_embd_q());
         layer.wk = store.matrix(block(i, "attn_k.weight"), p.n_embd, p.n_embd_kv());

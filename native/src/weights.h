@@ -5,6 +5,7 @@
 #include "gguf_file.h"
 #include "hparams.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -31,7 +32,14 @@ private:
 // be repacked where that makes products faster; elsewhere they are copied.
 class TensorStore {
 public:
-    TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack = false);
+    // Says of a tensor's name that it stays on the CPU whatever the device.
+    using OnHost = std::function<bool(const std::string & name)>;
+
+    TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack = false,
+                const OnHost & on_host = nullptr);
+
+    // A second tensor with the data of one of the store's, on another device.
+    ggml_tensor * copy(const ggml_tensor * tensor, int device);
 
     // The tensor of that name and shape. A missing one is ICF_ERROR_FORMAT, or NULL from `find`.
     ggml_tensor * matrix(const std::string & name, long long n_in, long long n_out);
@@ -65,12 +73,14 @@ private:
     ggml_tensor * find(const std::string & name, long long ne0, long long ne1);
     bool can_use_in_place() const;
     void place_in_map(ggml_backend_dev_t device);
-    void copy_to(ggml_backend_buffer_type_t type, const std::vector<size_t> & indices, bool is_cpu);
-    void load(size_t index, std::vector<char> & staging);
+    void copy_to(const Device & device, ggml_backend_buffer_type_t type, const std::vector<ggml_tensor *> & tensors);
+    void place(const Device & device, ggml_backend_buffer_type_t type, ggml_tensor * const * tensors, size_t n, size_t bytes);
+    void load(const Device & device, ggml_tensor * tensor, std::vector<char> & staging);
 
     std::shared_ptr<const GgufFile> file_;
     TensorContext context_;
     std::vector<ggml_tensor *> tensors_; // as in file_->tensors()
+    std::vector<std::unique_ptr<TensorContext>> copies_;
     std::vector<bool> used_;
     std::unique_ptr<FileMap> map_;
     std::vector<BufferPtr> buffers_;
@@ -91,13 +101,13 @@ struct DecoderLayer {
     ggml_tensor * ffn_norm;                     // [n_embd]
     ggml_tensor * gate, * up;                   // [n_embd, n_ff]
     ggml_tensor * down;                         // [n_ff, n_embd]
+    ggml_tensor * rope_factors;                 // [n_rot / 2], divide RoPE's frequencies; optional (Llama 3.1), of all layers
 };
 
 struct DecoderWeights {
     ggml_tensor * tok_embd;     // [n_embd, n_vocab]
     ggml_tensor * output_norm;  // [n_embd]
     ggml_tensor * output;       // [n_embd, n_vocab]; tok_embd where the file has no own
-    ggml_tensor * rope_factors; // [n_rot / 2], divide RoPE's frequencies; optional (Llama 3.1)
     std::vector<DecoderLayer> layers;
 };
 

@@ -24,7 +24,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t n_ff;
  *     int32_t n_ctx_train;
  *     int32_t device;
- *     int32_t reserved;
+ *     int32_t n_gpu_layers;
  *     long long n_params;
  *     long long weight_bytes;
  *     long long vocab_hash;
@@ -51,7 +51,7 @@ public class icf_model_info {
         IcfNative.C_INT.withName("n_ff"),
         IcfNative.C_INT.withName("n_ctx_train"),
         IcfNative.C_INT.withName("device"),
-        IcfNative.C_INT.withName("reserved"),
+        IcfNative.C_INT.withName("n_gpu_layers"),
         IcfNative.C_LONG_LONG.withName("n_params"),
         IcfNative.C_LONG_LONG.withName("weight_bytes"),
         IcfNative.C_LONG_LONG.withName("vocab_hash"),
@@ -464,48 +464,48 @@ public class icf_model_info {
         struct.set(device$LAYOUT, device$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt n_gpu_layers$LAYOUT = (OfInt)$LAYOUT.select(groupElement("n_gpu_layers"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t n_gpu_layers
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt n_gpu_layers$layout() {
+        return n_gpu_layers$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long n_gpu_layers$OFFSET = $LAYOUT.byteOffset(groupElement("n_gpu_layers"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t n_gpu_layers
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long n_gpu_layers$offset() {
+        return n_gpu_layers$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t n_gpu_layers
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int n_gpu_layers(MemorySegment struct) {
+        return struct.get(n_gpu_layers$LAYOUT, n_gpu_layers$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t n_gpu_layers
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void n_gpu_layers(MemorySegment struct, int fieldValue) {
+        struct.set(n_gpu_layers$LAYOUT, n_gpu_layers$OFFSET, fieldValue);
     }
 
     private static final OfLong n_params$LAYOUT = (OfLong)$LAYOUT.select(groupElement("n_params"));

@@ -19,6 +19,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t device;
  *     int32_t use_mmap;
  *     int32_t use_repack;
+ *     int32_t n_gpu_layers;
  * }
  * }
  */
@@ -32,7 +33,8 @@ public class icf_model_options {
         IcfNative.C_INT.withName("struct_size"),
         IcfNative.C_INT.withName("device"),
         IcfNative.C_INT.withName("use_mmap"),
-        IcfNative.C_INT.withName("use_repack")
+        IcfNative.C_INT.withName("use_repack"),
+        IcfNative.C_INT.withName("n_gpu_layers")
     ).withName("icf_model_options");
 
     /**
@@ -216,6 +218,50 @@ public class icf_model_options {
      */
     public static void use_repack(MemorySegment struct, int fieldValue) {
         struct.set(use_repack$LAYOUT, use_repack$OFFSET, fieldValue);
+    }
+
+    private static final OfInt n_gpu_layers$LAYOUT = (OfInt)$LAYOUT.select(groupElement("n_gpu_layers"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t n_gpu_layers
+     * }
+     */
+    public static final OfInt n_gpu_layers$layout() {
+        return n_gpu_layers$LAYOUT;
+    }
+
+    private static final long n_gpu_layers$OFFSET = $LAYOUT.byteOffset(groupElement("n_gpu_layers"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t n_gpu_layers
+     * }
+     */
+    public static final long n_gpu_layers$offset() {
+        return n_gpu_layers$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t n_gpu_layers
+     * }
+     */
+    public static int n_gpu_layers(MemorySegment struct) {
+        return struct.get(n_gpu_layers$LAYOUT, n_gpu_layers$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t n_gpu_layers
+     * }
+     */
+    public static void n_gpu_layers(MemorySegment struct, int fieldValue) {
+        struct.set(n_gpu_layers$LAYOUT, n_gpu_layers$OFFSET, fieldValue);
     }
 
     /**

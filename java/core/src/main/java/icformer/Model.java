@@ -27,7 +27,7 @@ public final class Model implements AutoCloseable {
         this.metadata = new GgufMetadata(handle.gguf());
     }
 
-    /** Opens a GGUF file that holds an LLM, on the first GPU, else the CPU. */
+    /** Opens a GGUF file that holds an LLM, with the default options. */
     public static Model open(Path path) throws IOException {
         return open(path, ModelOptions.defaults());
     }

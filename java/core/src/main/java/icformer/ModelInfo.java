@@ -14,6 +14,7 @@ package icformer;
  * @param feedForwardWidth inner width of the feed-forward network
  * @param trainedContext positions the model was trained for
  * @param device index of the {@link Device} that computes
+ * @param gpuLayers layers it computes where it is not the CPU, the last ones; those before them are the CPU's
  * @param parameters number of weights
  * @param weightBytes memory of the weights, in bytes
  * @param vocabularyHash FNV-1a hash of the vocabulary; 0 where the file has none
@@ -31,6 +32,7 @@ public record ModelInfo(
         int feedForwardWidth,
         int trainedContext,
         int device,
+        int gpuLayers,
         long parameters,
         long weightBytes,
         long vocabularyHash,

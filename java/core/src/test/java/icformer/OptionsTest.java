@@ -40,6 +40,7 @@ class OptionsTest {
                 () -> sampling.withRepetitionPenalty(0, 64),
                 () -> sampling.withRepetitionPenalty(1, -2),
                 () -> ModelOptions.defaults().withDevice(-2),
+                () -> ModelOptions.defaults().withGpuLayers(-2),
                 () -> DigesterOptions.defaults().withThreads(-1),
                 () -> DigesterOptions.defaults().withDevice(-2),
                 () -> DigesterOptions.defaults().withMaxTableBytes(-2),

@@ -26,6 +26,7 @@ public final class NativeModel extends NativeHandle {
             icf_model_options.device(struct, options.device());
             icf_model_options.use_mmap(struct, options.useMmap() ? 1 : 0);
             icf_model_options.use_repack(struct, options.useRepack() ? 1 : 0);
+            icf_model_options.n_gpu_layers(struct, options.gpuLayers());
             MemorySegment out = scratch.allocate(IcfNative.C_POINTER);
             error.check(
                     IcfNative.icf_model_open(scratch.allocateFrom(path.toString()), struct, out, error.segment()));
@@ -52,6 +53,7 @@ public final class NativeModel extends NativeHandle {
                     icf_model_info.n_ff(info),
                     icf_model_info.n_ctx_train(info),
                     icf_model_info.device(info),
+                    icf_model_info.n_gpu_layers(info),
                     icf_model_info.n_params(info),
                     icf_model_info.weight_bytes(info),
                     icf_model_info.vocab_hash(info),

@@ -174,7 +174,7 @@ final class AskCommand extends IcfCommand {
         object.put("digest_rows", prepared.digestRows());
         object.put("compress_ms", Generation.millis(prepared.compressNanos()));
         generation.describe(object);
-        object.put("device", ModelArguments.deviceName(model.info().device()));
+        DeviceArguments.describe(model.info(), object);
         object.put("model", model.info().name());
         object.put("former", digester.info().name());
         object.put("model_type", model.info().type());

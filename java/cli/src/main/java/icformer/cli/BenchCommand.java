@@ -5,7 +5,7 @@ import icformer.Devices;
 import icformer.DigesterOptions;
 import icformer.Icformer;
 import icformer.Model;
-import icformer.ModelOptions;
+import icformer.ModelInfo;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,6 +17,7 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Measures the speed of compression and decoding on this machine. */
@@ -87,11 +88,8 @@ final class BenchCommand extends IcfCommand {
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per physical core).")
     private int threads;
 
-    @Option(
-            names = "--device",
-            paramLabel = "NAME",
-            description = "Device that computes, by name or number; icf info lists them (default: the first GPU, else the CPU).")
-    private @Nullable String device;
+    @Mixin
+    private DeviceArguments deviceArguments = new DeviceArguments();
 
     @Option(names = "--runs", paramLabel = "N", description = "Samples of each measurement (default: ${DEFAULT-VALUE}).")
     private int runs = DEFAULT_RUNS;
@@ -138,7 +136,7 @@ final class BenchCommand extends IcfCommand {
     void run() throws IOException {
         check();
         try (BenchFiles files = files();
-                Model llm = Model.open(files.model(), ModelOptions.defaults().withDevice(deviceIndex()))) {
+                Model llm = Model.open(files.model(), deviceArguments.modelOptions())) {
             Benchmarks benchmarks = new Benchmarks(llm, opener(files, llm), digesterOptions(), setup());
             List<BenchResult> results = new ArrayList<>();
             List<String> names = names(files);
@@ -156,7 +154,7 @@ final class BenchCommand extends IcfCommand {
                 }
             }
             if (json) {
-                streams().json(describe(results));
+                streams().json(describe(llm.info(), results));
             }
         }
     }
@@ -226,7 +224,7 @@ final class BenchCommand extends IcfCommand {
     }
 
     private DigesterOptions digesterOptions() {
-        return DigesterOptions.defaults().withThreads(threads).withDevice(deviceIndex());
+        return DigesterOptions.defaults().withThreads(threads).withDevice(deviceArguments.index());
     }
 
     private Benchmarks.Setup setup() {
@@ -236,23 +234,13 @@ final class BenchCommand extends IcfCommand {
         return new Benchmarks.Setup(name, batch, threads, runs, warmUp);
     }
 
-    private int deviceIndex() {
-        if (device == null) {
-            return ModelOptions.AUTOMATIC_DEVICE;
-        }
-        return Devices.all().stream()
-                .filter(each -> each.name().equalsIgnoreCase(device) || String.valueOf(each.index()).equals(device))
-                .mapToInt(Device::index)
-                .findFirst()
-                .orElseThrow(() -> new CommandException("there is no device %s; icf info lists them".formatted(device)));
-    }
-
     // ---- What is told ----
 
-    private Map<String, Object> describe(List<BenchResult> results) {
+    private static Map<String, Object> describe(ModelInfo llm, List<BenchResult> results) {
         Map<String, Object> object = new LinkedHashMap<>();
         object.put("machine", machine());
         object.put("versions", versions());
+        DeviceArguments.describe(llm, object);
         object.put("results", results.stream().map(BenchResult::describe).toList());
         return object;
     }

@@ -108,7 +108,7 @@ final class CompressCommand extends IcfCommand {
         object.put("type", type.name());
         object.put("chunks", digest.chunks().stream().map(chunk -> List.of(chunk.first(), chunk.end())).toList());
         object.put("compress_ms", Generation.millis(nanos));
-        object.put("device", ModelArguments.deviceName(digester.info().device()));
+        object.put("device", DeviceArguments.name(digester.info().device()));
         object.put("model", model.info().name());
         object.put("former", digester.info().name());
         return object;

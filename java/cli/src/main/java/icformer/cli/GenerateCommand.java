@@ -90,7 +90,7 @@ final class GenerateCommand extends IcfCommand {
         object.put("text", generation.text());
         object.put("prompt_tokens", promptTokens);
         generation.describe(object);
-        object.put("device", ModelArguments.deviceName(model.info().device()));
+        DeviceArguments.describe(model.info(), object);
         object.put("model", model.info().name());
         object.put("model_type", model.info().type());
         return object;

@@ -3,9 +3,13 @@ package icformer.cli;
 import icformer.Device;
 import icformer.Devices;
 import icformer.Digest;
+import icformer.Digester;
+import icformer.DigesterOptions;
 import icformer.GgufFile;
 import icformer.Icformer;
 import icformer.Metadata;
+import icformer.Model;
+import icformer.ModelInfo;
 import icformer.TensorInfo;
 import icformer.internal.format.Safetensors;
 import java.io.IOException;
@@ -14,6 +18,7 @@ import java.lang.foreign.Arena;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,6 +28,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -31,7 +37,8 @@ import picocli.CommandLine.Parameters;
         name = "info",
         description = {
             "Tell what a GGUF, digest or safetensors file holds.",
-            "Without a file: versions, and the devices that can compute."
+            "Without a file: versions, and the devices that can compute; with --model also which part of the LLM, and of a former "
+                    + "given with --former, each of them computes."
         })
 final class InfoCommand extends IcfCommand {
     /** Longer arrays are abbreviated on a terminal and in JSON. */
@@ -42,6 +49,15 @@ final class InfoCommand extends IcfCommand {
 
     @Parameters(arity = "0..1", paramLabel = "FILE", description = "File to look into.")
     private @Nullable Path file;
+
+    @Option(names = "--model", paramLabel = "FILE", description = "LLM to open, as the other commands do.")
+    private @Nullable Path model;
+
+    @Option(names = "--former", paramLabel = "FILE", description = "IC-Former to open with it.")
+    private @Nullable Path former;
+
+    @Mixin
+    private DeviceArguments deviceArguments = new DeviceArguments();
 
     @Option(names = "--tensors", description = "List the tensors of a file.")
     private boolean tensors;
@@ -55,7 +71,14 @@ final class InfoCommand extends IcfCommand {
 
     @Override
     void run() throws IOException {
-        Map<String, Object> object = file == null ? machine() : isGguf(file) ? gguf(file) : safetensors(file);
+        if (file != null && model != null) {
+            throw usage("--model opens an LLM; without it a file is looked into");
+        }
+        if (former != null && model == null) {
+            throw usage("--former goes with --model");
+        }
+        Map<String, Object> object =
+                model != null ? loaded(model) : file == null ? machine() : isGguf(file) ? gguf(file) : safetensors(file);
         if (json) {
             streams().json(object);
         } else {
@@ -85,6 +108,50 @@ final class InfoCommand extends IcfCommand {
         object.put("backend", device.backend());
         object.put("memory_total", device.memoryTotal());
         object.put("memory_free", device.memoryFree());
+        return object;
+    }
+
+    // ---- A pair that has been opened ----
+
+    private Map<String, Object> loaded(Path path) throws IOException {
+        try (Model llm = Model.open(path, deviceArguments.modelOptions())) {
+            List<Map<String, Object>> parts = parts(llm.info());
+            if (former != null) {
+                DigesterOptions options = DigesterOptions.defaults().withDevice(deviceArguments.index());
+                try (Digester digester = llm.openDigester(former, options)) {
+                    parts.add(part("former", digester.info().device(), digester.info().type()));
+                    return loaded(parts);
+                }
+            }
+            return loaded(parts);
+        }
+    }
+
+    private static Map<String, Object> loaded(List<Map<String, Object>> parts) {
+        Map<String, Object> object = machine(); // with what is free now
+        object.put("parts", parts);
+        return object;
+    }
+
+    private static List<Map<String, Object>> parts(ModelInfo llm) {
+        int onCpu = llm.device() == 0 ? llm.layers() : llm.layers() - llm.gpuLayers();
+        List<Map<String, Object>> parts = new ArrayList<>();
+        parts.add(part("embeddings", 0, llm.type()));
+        if (onCpu > 0) {
+            parts.add(part("layers and KV cache 0 ... " + (onCpu - 1), 0, llm.type()));
+        }
+        if (onCpu < llm.layers()) {
+            parts.add(part("layers and KV cache " + onCpu + " ... " + (llm.layers() - 1), llm.device(), llm.type()));
+        }
+        parts.add(part("output", onCpu < llm.layers() ? llm.device() : 0, llm.type()));
+        return parts;
+    }
+
+    private static Map<String, Object> part(String name, int device, String type) {
+        Map<String, Object> object = new LinkedHashMap<>();
+        object.put("part", name);
+        object.put("device", DeviceArguments.name(device));
+        object.put("type", type);
         return object;
     }
 

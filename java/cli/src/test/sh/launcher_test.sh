@@ -89,7 +89,7 @@ rm "$work/fail" "$work/calls"
 
 first=$(icf tokenize 'ein  wört' '*')
 check 'the first run' "icf: building java:*=> 0" "$first"
-check 'how Maven is called' "mvn: -B -Dnative.jobs=* -Dggml.source= -Dggml.cuda=OFF package * -pl java/cli -am
+check 'how Maven is called' "mvn: -B -Dnative.jobs=* -Dggml.source= -Dggml.cuda=OFF -Dggml.cuda.architectures= -Dggml.cublas= package * -pl java/cli -am
 java home: $work/jdk-25" "$(cat "$work/calls")"
 check 'arguments reach the command as they are' '*?-m? ?icformer.cli/icformer.cli.Main? ?tokenize? ?ein  wört? ?\*? *' "$first"
 check 'the folders' "*?--module-path? ?$project/target/icf/*/modules?*?-Dicformer.library.path=$project/native/target/lib?*" "$first"
@@ -129,6 +129,18 @@ check 'it is kept' 'java:*' "$(icf info)"
 rm "$work/calls"
 check 'and given up' 'icf: building java:*' "$(icf --ggml-source= info)"
 check 'Maven is told that too' '*-Dggml.source= -Dggml.cuda=OFF *' "$(cat "$work/calls")"
+printf '#!/bin/sh\n' >"$bin/nvcc"
+printf '#!/bin/sh\necho "GPU 0: one"\n' >"$bin/nvidia-smi"
+chmod +x "$bin/nvcc" "$bin/nvidia-smi"
+rm "$work/calls"
+check 'a machine with a GPU' 'icf: building java:*' "$(icf --ggml-source "$work/ggml" --cuda-architectures '80;90' --cublas "$work/ggml" info)"
+check 'CUDA is built unasked' "*-Dggml.cuda=ON -Dggml.cuda.architectures=80;90 -Dggml.cublas=$work/ggml *" "$(cat "$work/calls")"
+check 'it is kept, too' 'java:*' "$(icf --ggml-source "$work/ggml" info)"
+rm "$work/calls"
+check 'without CUDA' 'icf: building java:*' "$(icf --no-cuda --cuda-architectures '' --cublas '' info)"
+check 'Maven is told of that' "*-Dggml.source=$work/ggml -Dggml.cuda=OFF -Dggml.cuda.architectures= -Dggml.cublas= *" "$(cat "$work/calls")"
+check 'no folder of cuBLAS' "icf: --cublas: there is no folder $work/none. => 1" "$(icf --cublas "$work/none" info)"
+rm "$bin/nvcc" "$bin/nvidia-smi"
 check 'no such folder' "icf: --ggml-source: there is no folder $work/none. => 1" "$(icf --ggml-source "$work/none" info)"
 check 'no folder' 'icf: --ggml-source needs * => 1' "$(icf --ggml-source)"
 

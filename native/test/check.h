@@ -1,4 +1,6 @@
-/* Checks for tests in C11 and C++17. A program RUNs its tests and returns check_result(): 0 if every check held. */
+/* Checks for tests in C11 and C++17. A program RUNs its tests and returns check_result(): 0 if every check held, 77 if all of
+ * its tests were skipped. Tests compute on the device that the environment variable ICF_TEST_DEVICE names, by index or name,
+ * else on the CPU. */
 #ifndef ICF_TEST_CHECK_H
 #define ICF_TEST_CHECK_H
 
@@ -12,6 +14,8 @@
 
 static int check_total;
 static int check_failures;
+static int check_skipped;
+static const char *check_skip_reason; /* of the test that runs */
 static const char *check_test = "";
 static icf_error check_error; /* for calls inside CHECK_STATUS and CHECK_OK */
 
@@ -39,7 +43,17 @@ static icf_error check_error; /* for calls inside CHECK_STATUS and CHECK_OK */
 #define REQUIRE(condition) (CHECK(condition) ? (void)0 : check_stop())
 #define REQUIRE_OK(call) (CHECK_OK(call) ? (void)0 : check_stop())
 
+/* Leaves a test that does not apply here; its name and the reason are printed. */
+#define SKIP(reason)                                                                                                       \
+    do {                                                                                                                   \
+        check_skip_reason = (reason);                                                                                      \
+        return;                                                                                                            \
+    } while (0)
+
 #define RUN(test) check_run(test, #test)
+
+/* For tests of what the CPU alone does. */
+#define RUN_ON_CPU(test) (check_device() == 0 ? RUN(test) : check_skip(#test, "of the CPU alone"))
 
 static inline int check_that(int holds, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -94,16 +108,50 @@ static inline void check_stop(void) {
     exit(1);
 }
 
+/* Index of the device the tests compute on. */
+static inline int32_t check_device(void) {
+    static int32_t found = -1;
+    const char *asked = getenv("ICF_TEST_DEVICE");
+    for (int32_t i = 0; found < 0 && asked && *asked && i < icf_device_count(); i++) {
+        icf_device_info info;
+        char index[16];
+        info.struct_size = sizeof(info);
+        snprintf(index, sizeof(index), "%d", (int)i);
+        if (icf_device_describe(i, &info, NULL) == ICF_OK && (strcmp(info.name, asked) == 0 || strcmp(index, asked) == 0)) {
+            found = i;
+        }
+    }
+    if (found < 0 && asked && *asked) {
+        fprintf(stderr, "ICF_TEST_DEVICE is '%s', which is no device\n", asked);
+        exit(1);
+    }
+    return found < 0 ? 0 : found;
+}
+
+static inline void check_skip(const char *name, const char *reason) {
+    check_skipped++;
+    printf("skipped %s: %s\n", name, reason);
+    fflush(stdout);
+}
+
 static inline void check_run(void (*test)(void), const char *name) {
     const int failures = check_failures;
     const int total = check_total;
     check_test = name;
+    check_skip_reason = NULL;
     test();
+    if (check_skip_reason) {
+        check_skip(name, check_skip_reason);
+        return;
+    }
     printf("%-6s %s (%d checks)\n", check_failures == failures ? "ok" : "FAILED", name, check_total - total);
     fflush(stdout);
 }
 
 static inline int check_result(void) {
+    if (check_total == 0 && check_skipped > 0) {
+        return 77;
+    }
     if (check_total == 0) {
         fprintf(stderr, "nothing was checked\n");
         return 1;

@@ -223,6 +223,12 @@ private:
 
 // ---- Comparisons ----
 
+// What a result may be off by where the CPU's may be off by `on_cpu`. Other devices multiply in F16 and add in another order;
+// and where the CPU gives the same bits again, they need not.
+inline double tolerance(double on_cpu) {
+    return check_device() == 0 ? on_cpu : std::max(on_cpu, 5e-3);
+}
+
 // |a - b| / |b| over all elements; NaN where one holds a NaN, infinite where the sizes differ.
 inline double relative_l2(const std::vector<float> & a, const std::vector<float> & b) {
     if (a.size() != b.size()) {
@@ -239,6 +245,11 @@ inline double relative_l2(const std::vector<float> & a, const std::vector<float>
 
 inline bool same_bits(const std::vector<float> & a, const std::vector<float> & b) {
     return a.size() == b.size() && memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// The same bits on the CPU; elsewhere, the same up to rounding.
+inline bool same_result(const std::vector<float> & a, const std::vector<float> & b) {
+    return same_bits(a, b) || (check_device() != 0 && relative_l2(a, b) <= tolerance(0));
 }
 
 // A reproducible number in [0, 1).
@@ -292,7 +303,7 @@ using SessionPtr = std::unique_ptr<icf_session, Closer>;
 inline ModelPtr open_model(const std::string & path, int use_mmap = 1) {
     icf_model_options options;
     icf_model_options_init(&options);
-    options.device = 0;
+    options.device = check_device();
     options.use_mmap = use_mmap;
     icf_model * model = nullptr;
     REQUIRE_OK(icf_model_open(path.c_str(), &options, &model, &check_error));
@@ -302,7 +313,7 @@ inline ModelPtr open_model(const std::string & path, int use_mmap = 1) {
 inline DigesterPtr open_digester(const std::string & path, icf_model * model = nullptr, int n_threads = 1, int use_mmap = 1) {
     icf_digester_options options;
     icf_digester_options_init(&options);
-    options.device = 0;
+    options.device = check_device();
     options.n_threads = n_threads;
     options.use_mmap = use_mmap;
     icf_digester * digester = nullptr;

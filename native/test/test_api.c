@@ -367,12 +367,17 @@ static void model_options(void) {
     icf_model_options options;
     icf_model *m = NULL;
     icf_model_options_init(&options);
-    CHECK(options.device == -1 && options.use_mmap == 1);
+    CHECK(options.device == -1 && options.use_mmap == 1 && options.n_gpu_layers == -1);
     options.device = 1000;
     CHECK_STATUS(ICF_ERROR_DEVICE, icf_model_open(MODEL, &options, &m, error));
     options.device = -2;
     CHECK_STATUS(ICF_ERROR_DEVICE, icf_model_open(MODEL, &options, &m, error));
     options.device = 0;
+    options.n_gpu_layers = -2;
+    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_model_open(MODEL, &options, &m, error));
+    options.n_gpu_layers = 1; /* there is nothing to divide on the CPU */
+    CHECK_OK(icf_model_open(MODEL, &options, &m, error));
+    icf_model_close(m);
     options.use_mmap = 2;
     CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_model_open(MODEL, &options, &m, error));
     options.use_mmap = 0;
@@ -781,6 +786,8 @@ static void busy_handles(void) {
 }
 
 int main(void) {
+    const char *device = getenv("ICF_TEST_DEVICE");
+    setenv("ICF_DEVICE", device && *device ? device : "0", 1); /* what the defaults choose */
     RUN(library);
     RUN(devices);
     RUN(struct_sizes);

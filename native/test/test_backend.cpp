@@ -20,6 +20,26 @@ static void device_list() {
     CHECK(device_features(device_at(0)).find("LLAMAFILE=0") == std::string::npos);
 }
 
+// The environment chooses where nothing else does.
+static void devices_by_name() {
+    const std::string name = ggml_backend_dev_name(device_at(0).handle);
+    CHECK_EQUAL(0, find_device("0"));
+    CHECK_EQUAL(0, find_device(name.c_str()));
+    CHECK_EQUAL(0, find_device("cpu"));
+    CHECK_EQUAL(-1, find_device("none"));
+    CHECK_EQUAL(-1, find_device("1000"));
+    const char * before = getenv("ICF_DEVICE");
+    const std::string kept = before ? before : "";
+    for (const char * value : {"0", "CPU", "cpu"}) {
+        setenv("ICF_DEVICE", value, 1);
+        CHECK_EQUAL(0, resolve_device(-1));
+    }
+    setenv("ICF_DEVICE", "none", 1);
+    CHECK_THROWS(ICF_ERROR_DEVICE, resolve_device(-1));
+    CHECK_EQUAL(0, resolve_device(0));
+    setenv("ICF_DEVICE", kept.c_str(), 1); // empty is as good as unset
+}
+
 static void thread_counts() {
     CHECK(physical_cores() >= 1);
     CHECK_EQUAL(physical_cores(), resolve_threads(0));
@@ -31,8 +51,8 @@ static void thread_counts() {
 }
 
 static void memory() {
-    const Backend backend(0, 1);
-    CHECK(backend.is_cpu());
+    const Backend backend(check_device(), 1);
+    CHECK(backend.is_cpu() == (check_device() == 0));
     const BufferPtr buffer = backend.allocate(1000, "a test");
     CHECK(ggml_backend_buffer_get_size(buffer.get()) >= 1000);
     if (!sanitized) { // they end the program instead
@@ -42,7 +62,7 @@ static void memory() {
 
 // One graph with new inputs, then another one in the same memory.
 static void graphs_are_reused() {
-    const Backend backend(0, 1);
+    const Backend backend(check_device(), 1);
     GraphRunner runner(backend, 16);
     for (long long n : {4, 9, 2}) {
         ggml_context * ctx = runner.begin();
@@ -65,7 +85,7 @@ static void graphs_are_reused() {
 }
 
 static void operations_a_device_lacks() {
-    const Backend backend(0, 1);
+    const Backend backend(check_device(), 1);
     GraphRunner runner(backend, 16);
     ggml_context * ctx = runner.begin();
     ggml_tensor * weight = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 32, 2);
@@ -78,7 +98,7 @@ static void graphs_beyond_memory() {
     if (sanitized) {
         return; // they end the program instead
     }
-    const Backend backend(0, 1);
+    const Backend backend(check_device(), 1);
     GraphRunner runner(backend, 16);
     ggml_context * ctx = runner.begin();
     ggml_tensor * x = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 1LL << 28, 1LL << 28);
@@ -117,11 +137,12 @@ static void log_levels() {
 
 int main() {
     RUN(device_list);
+    RUN(devices_by_name);
     RUN(thread_counts);
     RUN(memory);
     RUN(graphs_are_reused);
-    RUN(operations_a_device_lacks);
-    RUN(graphs_beyond_memory);
+    RUN_ON_CPU(operations_a_device_lacks);
+    RUN_ON_CPU(graphs_beyond_memory);
     RUN(log_levels);
     return check_result();
 }

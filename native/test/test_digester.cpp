@@ -8,7 +8,7 @@ static DigesterPtr open_method(const std::string & path, int method, int n_threa
                                long long max_table_bytes = -1) {
     icf_digester_options options;
     icf_digester_options_init(&options);
-    options.device = 0;
+    options.device = check_device();
     options.n_threads = n_threads;
     options.use_mmap = use_mmap;
     options.method = method;
@@ -29,7 +29,7 @@ static void check_cases(const std::string & name, icf_digester * digester) {
             continue;
         }
         const std::vector<float> rows = digest_rows(digester, context.data(), n, max_chunk);
-        CHECK_SAYING(relative_l2(rows, array.floats) <= 2e-5, "%s %s: %.3g", name.c_str(), key.c_str(),
+        CHECK_SAYING(relative_l2(rows, array.floats) <= tolerance(2e-5), "%s %s: %.3g", name.c_str(), key.c_str(),
                      relative_l2(rows, array.floats));
         cases++;
     }
@@ -53,8 +53,8 @@ static void threads_and_maps() {
             const auto one = digest_rows(open_method(fixture(std::string(name) + ".gguf"), method, 1, 1).get(), context, 50, 0);
             const auto two = digest_rows(open_method(fixture(std::string(name) + ".gguf"), method, 2, 1).get(), context, 50, 0);
             const auto read = digest_rows(open_method(fixture(std::string(name) + ".gguf"), method, 1, 0).get(), context, 50, 0);
-            CHECK(same_bits(one, two));
-            CHECK(same_bits(one, read));
+            CHECK(same_result(one, two));
+            CHECK(same_result(one, read));
         }
     }
 }
@@ -79,16 +79,16 @@ static void tokens_and_batches() {
                 const std::vector<float> from_batch(batch.begin() + long(i * chunk), batch.begin() + long((i + 1) * chunk));
                 std::vector<float> single(chunk);
                 CHECK_OK(icf_digester_run(digester.get(), tokens.data() + begin, n, single.data(), (long long)chunk, &check_error));
-                CHECK(same_bits(single, from_batch));
+                CHECK(same_result(single, from_batch));
                 std::vector<float> embeddings(size_t(n) * info.n_embd);
                 CHECK_OK(icf_model_embed_tokens(model.get(), tokens.data() + begin, n, embeddings.data(),
                                                 (long long)embeddings.size(), &check_error));
-                CHECK_AT_MOST(1e-6, relative_l2(digest_rows(digester.get(), embeddings.data(), n, 0), single));
+                CHECK_AT_MOST(tolerance(1e-6), relative_l2(digest_rows(digester.get(), embeddings.data(), n, 0), single));
                 const DigesterPtr fresh = open_method(fixture("former-theta-eps.gguf"), method, 1, 1, model.get(), max_table_bytes);
                 CHECK_OK(icf_digester_prepare(fresh.get(), tokens.data(), 60, &check_error));
                 std::vector<float> prepared(chunk);
                 CHECK_OK(icf_digester_run(fresh.get(), tokens.data() + begin, n, prepared.data(), (long long)chunk, &check_error));
-                CHECK_AT_MOST(1e-6, relative_l2(prepared, single));
+                CHECK_AT_MOST(tolerance(1e-6), relative_l2(prepared, single));
             }
         }
     }
@@ -167,9 +167,9 @@ static void markers() {
     CHECK(describe(digester.get()).has_marker_ft && describe(digester.get()).has_marker_ae);
     std::vector<float> row(8);
     CHECK_OK(icf_digester_marker(digester.get(), ICF_MARKER_FT, row.data(), 8, &check_error));
-    CHECK(same_bits(row, ft));
+    CHECK(same_result(row, ft));
     CHECK_OK(icf_digester_marker(digester.get(), ICF_MARKER_AE, row.data(), 8, &check_error));
-    CHECK(same_bits(row, ae));
+    CHECK(same_result(row, ae));
     const DigesterPtr without = open_digester(folder.write("without.gguf", tiny_former().build()));
     CHECK(!describe(without.get()).has_marker_ft);
     CHECK_STATUS(ICF_ERROR_UNSUPPORTED, icf_digester_marker(without.get(), ICF_MARKER_FT, row.data(), 8, &check_error));

@@ -217,8 +217,7 @@ long long count_plain(const Shape & s, int n) {
     const FormerWeights former = former_weights(weights, s);
     const Backend backend(0, 1);
     GraphRunner runner(backend, digest_graph_nodes(params));
-    ggml_context * ctx = runner.begin();
-    build_digest_graph(ctx, runner.graph(), params, former, n);
+    build_digest_graph(runner, params, former, n);
     return count(runner.graph(), n);
 }
 
@@ -237,14 +236,13 @@ long long count_batch(Shape s, int n_layer, int n_rows, int n_outputs) {
     Weights weights(weight_bytes(s, llm_vocab));
     const DecoderWeights decoder = decoder_weights(weights, s, llm_vocab);
     const Backend backend(0, 1);
-    const KvCache cache(backend, params, n_rows, GGML_TYPE_F16);
+    const KvCache cache(backend, params, {0, n_layer}, n_rows, GGML_TYPE_F16);
     PackedMatrices packed;
     ProductGraph products(packed);
     CacheAttention attention(params, backend, false);
     GraphRunner runner(backend, decode_graph_nodes(params));
-    ggml_context * ctx = runner.begin();
     const DecodeShape shape = {n_rows, KvCache::visible(n_rows), n_outputs, ICF_OUTPUT_HIDDEN};
-    build_decode_graph(ctx, runner.graph(), params, decoder, products, attention, cache, shape);
+    build_decode_graph(runner, params, decoder, {0, n_layer}, products, attention, cache, shape);
     return count(runner.graph(), 0);
 }
 
@@ -292,8 +290,8 @@ void digest_against_self_attention() {
 
 int main(int argc, char ** argv) {
     printing = argc > 1 && strcmp(argv[1], "--print") == 0;
-    RUN(closed_forms_of_small_formers);
-    RUN(reference_and_llm_at_7b);
-    RUN(digest_against_self_attention);
+    RUN_ON_CPU(closed_forms_of_small_formers);
+    RUN_ON_CPU(reference_and_llm_at_7b);
+    RUN_ON_CPU(digest_against_self_attention);
     return check_result();
 }

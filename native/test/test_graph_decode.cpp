@@ -94,14 +94,14 @@ static void decoders_of_many_shapes() {
         const std::vector<float> logits = to_floats(naive_logits(file, hidden));
         for (size_t step : {size_t(20), size_t(7), size_t(1)}) {
             const SessionPtr session = open_session(model.get());
-            CHECK_AT_MOST(2e-5, relative_l2(append_all(session.get(), v.sizes.n_vocab, tokens, step), logits));
+            CHECK_AT_MOST(tolerance(2e-5), relative_l2(append_all(session.get(), v.sizes.n_vocab, tokens, step), logits));
         }
         const SessionPtr session = open_session(model.get());
         const std::vector<float> rows = to_floats(embeddings);
         CHECK_OK(icf_session_append_rows(session.get(), rows.data(), ICF_TYPE_F32, 20, 3, ICF_OUTPUT_HIDDEN, &check_error));
         std::vector<float> last(size_t(3 * v.sizes.n_embd));
         CHECK_OK(icf_session_get_hidden(session.get(), 0, 3, last.data(), (long long)last.size(), &check_error));
-        CHECK_AT_MOST(2e-5, relative_l2(last, to_floats(Rows(hidden.end() - 3, hidden.end()))));
+        CHECK_AT_MOST(tolerance(2e-5), relative_l2(last, to_floats(Rows(hidden.end() - 3, hidden.end()))));
     }
 }
 
@@ -120,7 +120,7 @@ static void long_contexts() {
         SessionSetup setup;
         setup.n_ctx = 300;
         const SessionPtr session = open_session(model.get(), setup);
-        CHECK_AT_MOST(2e-5, relative_l2(append_all(session.get(), 16, tokens, step), expected));
+        CHECK_AT_MOST(tolerance(2e-5), relative_l2(append_all(session.get(), 16, tokens, step), expected));
     }
 }
 

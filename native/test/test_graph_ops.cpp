@@ -7,12 +7,13 @@
 using namespace icf;
 using namespace test;
 
-// Builds a graph on the CPU, fills its inputs, computes it and returns its result.
+// Builds a graph on the device under test, fills its inputs, computes it and returns its result.
 class Computation {
 public:
-    Computation() : backend_(0, 1), runner_(backend_, 64), ctx_(runner_.begin()) {}
+    Computation() : backend_(check_device(), 1), runner_(backend_, 64), ctx_(runner_.begin()) {}
 
     ggml_context * ctx() { return ctx_; }
+    const Backend & backend() const { return backend_; }
 
     ggml_tensor * floats(const std::vector<float> & values, long long ne0, long long ne1 = 1) {
         ggml_tensor * tensor = input(ctx_, "floats", GGML_TYPE_F32, ne0, ne1);
@@ -53,8 +54,6 @@ private:
     std::vector<std::function<void()>> fills_;
 };
 
-static const double tolerance = 1e-6;
-
 static void rms_norms() {
     for (double eps : {1e-6, 1e-5, 0.5}) {
         Random random(1);
@@ -66,7 +65,7 @@ static void rms_norms() {
             expected.push_back(naive_rms_norm(row, to_rows(weight, 10)[0], eps));
         }
         const auto y = c.compute(rms_norm(c.ctx(), c.floats(x, 10, 3), c.floats(weight, 10), static_cast<float>(eps)));
-        CHECK_AT_MOST(tolerance, relative_l2(y, to_floats(expected)));
+        CHECK_AT_MOST(tolerance(1e-6), relative_l2(y, to_floats(expected)));
     }
 }
 
@@ -82,7 +81,7 @@ static void linears() {
             expected.push_back(naive_linear(to_rows(weight, 7), biased ? to_rows(bias, 5)[0] : Row(), row));
         }
         const auto y = c.compute(linear(c.ctx(), c.floats(weight, 7, 5), biased ? c.floats(bias, 5) : nullptr, c.floats(x, 7, 3)));
-        CHECK_AT_MOST(tolerance, relative_l2(y, to_floats(expected)));
+        CHECK_AT_MOST(tolerance(1e-6), relative_l2(y, to_floats(expected)));
     }
 }
 
@@ -115,7 +114,7 @@ static void ropes() {
                 ggml_tensor * heads = split_heads(c.ctx(), c.floats(x, 16, 4), 8);
                 ggml_tensor * divisors = with_factors ? c.floats(factors, n_dims / 2) : nullptr;
                 const auto y = c.compute(rope(c.ctx(), heads, c.integers(positions), divisors, p));
-                CHECK_AT_MOST(1e-5, relative_l2(y, to_floats(expected)));
+                CHECK_AT_MOST(tolerance(1e-5), relative_l2(y, to_floats(expected)));
             }
         }
     }
@@ -144,11 +143,11 @@ static void attentions() {
         const auto heads = [&](const std::vector<float> & x, int n, int rows) {
             return heads_last(c.ctx(), split_heads(c.ctx(), c.floats(x, n * width, rows), width));
         };
-        ggml_tensor * out = attention(c.ctx(), heads(q, n_head, n_q), heads(k, n_head_kv, n_kv), heads(v, n_head_kv, n_kv),
+        ggml_tensor * out = attention(c.ctx(), c.backend(), heads(q, n_head, n_q), heads(k, n_head_kv, n_kv), heads(v, n_head_kv, n_kv),
                                       c.mask(mask, n_kv, n_q));
         CHECK_EQUAL(n_head * width, out->ne[0]);
         CHECK_EQUAL(n_q, out->ne[1]);
-        CHECK_AT_MOST(1e-5, relative_l2(c.compute(out), to_floats(expected)));
+        CHECK_AT_MOST(tolerance(1e-5), relative_l2(c.compute(out), to_floats(expected)));
     }
 }
 
@@ -164,7 +163,7 @@ static void swiglus() {
         expected.push_back(naive_swiglu(to_rows(gate, 6), to_rows(up, 6), to_rows(down, 10), row));
     }
     const auto y = c.compute(swiglu(c.ctx(), c.floats(gate, 6, 10), c.floats(up, 6, 10), c.floats(down, 10, 6), c.floats(x, 6, 4)));
-    CHECK_AT_MOST(tolerance, relative_l2(y, to_floats(expected)));
+    CHECK_AT_MOST(tolerance(1e-6), relative_l2(y, to_floats(expected)));
 }
 
 static void views() {

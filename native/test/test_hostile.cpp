@@ -768,8 +768,8 @@ int main(int argc, char ** argv) {
         return 0;
     }
     REQUIRE(icf_device_count() >= 1); // loads the backends once, before any limit
-    RUN(every_case);
-    RUN(truncation);
-    RUN(random_damage);
+    RUN_ON_CPU(every_case);
+    RUN_ON_CPU(truncation);
+    RUN_ON_CPU(random_damage);
     return check_result();
 }

@@ -20,8 +20,8 @@ static void capacities() {
     CHECK_EQUAL(KvCache::granularity, KvCache::visible(1));
     CHECK_EQUAL(KvCache::granularity, KvCache::visible(KvCache::granularity));
     CHECK_EQUAL(2 * KvCache::granularity, KvCache::visible(KvCache::granularity + 1));
-    const Backend backend(0, 1);
-    const KvCache cache(backend, sizes(8), 300, GGML_TYPE_F32);
+    const Backend backend(check_device(), 1);
+    const KvCache cache(backend, sizes(8), {0, 2}, 300, GGML_TYPE_F32);
     CHECK_EQUAL(KvCache::visible(300), cache.capacity());
     CHECK(cache.bytes() >= 2 * 2 * cache.capacity() * 16 * 4);
     CHECK_EQUAL(2 * 2 * 3 * 16 * 4, cache.state_bytes(3));
@@ -29,23 +29,23 @@ static void capacities() {
 }
 
 static void types() {
-    const Backend backend(0, 1);
+    const Backend backend(check_device(), 1);
     for (ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_Q8_0}) {
-        CHECK(KvCache(backend, sizes(32), 10, type).type() == type);
+        CHECK(KvCache(backend, sizes(32), {0, 2}, 10, type).type() == type);
     }
-    CHECK_THROWS(ICF_ERROR_UNSUPPORTED, KvCache(backend, sizes(16), 10, GGML_TYPE_Q8_0));
+    CHECK_THROWS(ICF_ERROR_UNSUPPORTED, KvCache(backend, sizes(16), {0, 2}, 10, GGML_TYPE_Q8_0));
     for (int type : {-1, int(GGML_TYPE_Q4_0), int(GGML_TYPE_I32), 1000}) {
-        CHECK_THROWS(ICF_ERROR_UNSUPPORTED, KvCache(backend, sizes(32), 10, type));
+        CHECK_THROWS(ICF_ERROR_UNSUPPORTED, KvCache(backend, sizes(32), {0, 2}, 10, type));
     }
     if (!sanitized) { // they end the program instead
-        CHECK_THROWS(ICF_ERROR_MEMORY, KvCache(backend, sizes(1 << 18), 1 << 24, GGML_TYPE_F32));
+        CHECK_THROWS(ICF_ERROR_MEMORY, KvCache(backend, sizes(1 << 18), {0, 2}, 1 << 24, GGML_TYPE_F32));
     }
 }
 
 // Rows written to cells come back from views, layer by layer; what was only prepared is zero.
 static void store_and_view() {
-    const Backend backend(0, 1);
-    KvCache cache(backend, sizes(4), 20, GGML_TYPE_F32);
+    const Backend backend(check_device(), 1);
+    KvCache cache(backend, sizes(4), {0, 2}, 20, GGML_TYPE_F32);
     cache.prepare(5);
     GraphRunner runner(backend, 64);
     ggml_context * ctx = runner.begin();
@@ -80,8 +80,8 @@ static void store_and_view() {
 }
 
 static void save_and_restore() {
-    const Backend backend(0, 1);
-    KvCache cache(backend, sizes(4), 20, GGML_TYPE_F32);
+    const Backend backend(check_device(), 1);
+    KvCache cache(backend, sizes(4), {0, 2}, 20, GGML_TYPE_F32);
     std::vector<char> state(cache.state_bytes(7));
     for (size_t i = 0; i < state.size(); i++) {
         state[i] = static_cast<char>(i * 31);

@@ -132,7 +132,7 @@ static void threads_open_and_close() {
             std::vector<float> logits(5 * 16);
             wrong += icf_session_append_tokens(session, tokens.data(), 5, 5, ICF_OUTPUT_LOGITS, nullptr) != ICF_OK;
             wrong += icf_session_get_logits(session, 0, 5, logits.data(), 80, nullptr) != ICF_OK;
-            wrong += !same_bits(logits, expected);
+            wrong += !same_result(logits, expected);
             icf_session_close(session);
         });
     }
@@ -149,7 +149,7 @@ static void threads_open_and_close() {
 
 int main(int argc, char ** argv) {
     n_cycles = argc > 1 ? atoi(argv[1]) : n_cycles;
-    RUN(memory_stays_flat);
+    RUN_ON_CPU(memory_stays_flat); // the drivers of other devices keep memory of their own
     RUN(refusals_leave_nothing);
     RUN(threads_open_and_close);
     return check_result();

@@ -363,11 +363,11 @@ int main() {
     void * frames[2];
     CHECK(backtrace(frames, 2) > 0); // loads what it needs
     REQUIRE(icf_device_count() >= 1);
-    RUN(opening);
-    RUN(opening_digesters);
-    RUN(digesting);
-    RUN(appending);
-    RUN(sampling_and_states);
-    RUN(errors_without_memory);
+    RUN_ON_CPU(opening);
+    RUN_ON_CPU(opening_digesters);
+    RUN_ON_CPU(digesting);
+    RUN_ON_CPU(appending);
+    RUN_ON_CPU(sampling_and_states);
+    RUN_ON_CPU(errors_without_memory);
     return check_result();
 }

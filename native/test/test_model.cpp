@@ -15,7 +15,7 @@ static void description() {
     CHECK_TEXT("Tiny", info.name);
     CHECK_TEXT("f32", info.type);
     CHECK(info.n_vocab == 16 && info.n_embd == 8 && info.n_layer == 1 && info.n_head == 2 && info.n_head_kv == 1);
-    CHECK(info.n_ff == 8 && info.n_ctx_train == 64 && info.device == 0);
+    CHECK(info.n_ff == 8 && info.n_ctx_train == 64 && info.device == check_device());
     const long long n_params = 16 * 8 + 3 * 8 + 2 * 64 + 2 * 32 + 3 * 64;
     CHECK_EQUAL(n_params, info.n_params);
     CHECK_EQUAL(n_params * 4, info.weight_bytes);
@@ -126,6 +126,18 @@ static void every_type_of_weights() {
     CHECK(tried >= 20);
 }
 
+// The last layers go first; a tenth of the memory is left alone.
+static void layers_on_a_device() {
+    const std::vector<long long> sizes = {100, 100, 100, 400};
+    CHECK_EQUAL(4, layers_that_fit(0, 1000, sizes)); // unknown
+    CHECK_EQUAL(4, layers_that_fit(1000, 200, sizes));
+    CHECK_EQUAL(3, layers_that_fit(998, 200, sizes));
+    CHECK_EQUAL(1, layers_that_fit(1000, 500, sizes));
+    CHECK_EQUAL(0, layers_that_fit(1000, 501, sizes));
+    CHECK_EQUAL(0, layers_that_fit(1000, 5000, sizes));
+    CHECK_EQUAL(0, layers_that_fit(1000, 0, {}));
+}
+
 static void fields_are_cut() {
     char field[8];
     copy_field(field, sizeof(field), "abc");
@@ -142,6 +154,7 @@ int main() {
     RUN(fingerprints);
     RUN(embeddings);
     RUN(every_type_of_weights);
+    RUN(layers_on_a_device);
     RUN(fields_are_cut);
     return check_result();
 }

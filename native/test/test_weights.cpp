@@ -26,7 +26,7 @@ static GgufBuilder few_tensors() {
 
 static void map_and_copy_hold_the_same() {
     for (bool use_mmap : {false, true}) {
-        TensorStore store(open_file(few_tensors()), 0, use_mmap);
+        TensorStore store(open_file(few_tensors()), check_device(), use_mmap);
         CHECK(same_bits(values_of(store.matrix("m", 3, 2)), {1, 2, 3, 4, 5, 6}));
         CHECK(same_bits(values_of(store.vector("v", 4)), {7, 8, 9, 10}));
         CHECK_EQUAL(40, store.bytes());
@@ -40,13 +40,13 @@ static void unaligned_files_are_copied() {
     GgufBuilder file = few_tensors();
     file.alignment = 8;
     file.set_u32("general.alignment", 8).set_text("padding", "xyz");
-    TensorStore store(open_file(file), 0, true);
+    TensorStore store(open_file(file), check_device(), true);
     CHECK(same_bits(values_of(store.matrix("m", 3, 2)), {1, 2, 3, 4, 5, 6}));
     CHECK(same_bits(values_of(store.vector("v", 4)), {7, 8, 9, 10}));
 }
 
 static void look_up() {
-    TensorStore store(open_file(few_tensors()), 0, true);
+    TensorStore store(open_file(few_tensors()), check_device(), true);
     CHECK(!store.find_matrix("none", 3, 2) && !store.find_vector("none", 3));
     CHECK_THROWS(ICF_ERROR_FORMAT, store.matrix("none", 3, 2));
     CHECK_THROWS(ICF_ERROR_FORMAT, store.vector("none", 3));
@@ -64,7 +64,7 @@ static void types_of_weights() {
     file.add_tensor("f16", {4}, ICF_TYPE_F16, std::string(8, '\0')).add_tensor("i32", {2, 2}, GGML_TYPE_I32, std::string(16, '\0'));
     file.add_tensor("q8_1", {32, 1}, GGML_TYPE_Q8_1, std::string(36, '\0'));
     file.add_tensor("q8_0", {32, 4}, ICF_TYPE_Q8_0, std::string(136, '\0'));
-    TensorStore store(open_file(file), 0, true);
+    TensorStore store(open_file(file), check_device(), true);
     CHECK_THROWS(ICF_ERROR_UNSUPPORTED, store.vector("f16", 4));
     CHECK_THROWS(ICF_ERROR_UNSUPPORTED, store.matrix("i32", 2, 2));
     CHECK_THROWS(ICF_ERROR_UNSUPPORTED, store.matrix("q8_1", 32, 1));
@@ -74,14 +74,14 @@ static void types_of_weights() {
 
 static void files_without_tensors() {
     GgufBuilder file;
-    CHECK_THROWS(ICF_ERROR_FORMAT, TensorStore(open_file(file.set_text("general.architecture", "test")), 0, true));
+    CHECK_THROWS(ICF_ERROR_FORMAT, TensorStore(open_file(file.set_text("general.architecture", "test")), check_device(), true));
 }
 
 // A tensor missing from a model, or one too many.
 static void parts_of_models() {
     const auto load = [](const GgufBuilder & file, bool former) {
         const auto opened = open_file(file);
-        TensorStore store(opened, 0, true);
+        TensorStore store(opened, check_device(), true);
         if (former) {
             load_former_weights(store, read_former_params(*opened));
         } else {
@@ -114,7 +114,7 @@ static void numbers_that_are_none() {
         for (bool use_mmap : {false, true}) {
             GgufBuilder file = few_tensors();
             file.tensor("v").data.replace(4, 4, bytes_of(value));
-            TensorStore store(open_file(file), 0, use_mmap);
+            TensorStore store(open_file(file), check_device(), use_mmap);
             CHECK_THROWS(ICF_ERROR_FORMAT, store.vector("v", 4));
         }
     }
@@ -124,7 +124,7 @@ static void numbers_that_are_none() {
 static void changes_on_disk() {
     for (bool use_mmap : {false, true}) {
         const auto file = open_file(few_tensors());
-        TensorStore store(file, 0, use_mmap);
+        TensorStore store(file, check_device(), use_mmap);
         store.check_unchanged();
         std::filesystem::resize_file(file->path(), 100);
         if (use_mmap) {
@@ -135,7 +135,7 @@ static void changes_on_disk() {
         }
     }
     const auto file = open_file(few_tensors());
-    TensorStore store(file, 0, true);
+    TensorStore store(file, check_device(), true);
     const auto time = std::filesystem::last_write_time(file->path());
     std::filesystem::last_write_time(file->path(), time + std::chrono::seconds(1)); // as if written to
     CHECK_THROWS(ICF_ERROR_IO, store.check_unchanged());
@@ -150,7 +150,7 @@ static void changes_on_disk() {
 static void files_that_shrink_while_read() {
     const auto file = open_file(few_tensors());
     std::filesystem::resize_file(file->path(), file->data_offset() + 8);
-    CHECK_THROWS(ICF_ERROR_IO, TensorStore(file, 0, false));
+    CHECK_THROWS(ICF_ERROR_IO, TensorStore(file, check_device(), false));
 }
 
 int main() {

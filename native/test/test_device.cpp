@@ -1,0 +1,329 @@
+// The device that ICF_TEST_DEVICE names, or else the first GPU, against the CPU. Without either all of this is skipped by name.
+#include "backend.h"
+#include "error.h"
+#include "gguf_builder.h"
+
+using namespace icf;
+using namespace test;
+
+static const TempFolder folder;
+static int device = 0; // 0: there is none to compare
+
+// Relative L2 that F16 products and another order of additions may cost.
+static const double rounding = 5e-3;
+
+#define NEED_DEVICE                                                                                                        \
+    if (device == 0) {                                                                                                     \
+        SKIP("no GPU device");                                                                                             \
+    }
+
+static int find_device_to_test() {
+    if (check_device() != 0) {
+        return check_device();
+    }
+    const std::vector<Device> & all = devices();
+    for (size_t i = 1; i < all.size(); i++) {
+        if (all[i].kind == ICF_DEVICE_GPU) {
+            return static_cast<int>(i);
+        }
+    }
+    return 0;
+}
+
+static ModelPtr open_on(int where, const std::string & path, int n_gpu_layers = -1) {
+    icf_model_options options;
+    icf_model_options_init(&options);
+    options.device = where;
+    options.n_gpu_layers = n_gpu_layers;
+    icf_model * model = nullptr;
+    REQUIRE_OK(icf_model_open(path.c_str(), &options, &model, &check_error));
+    return ModelPtr(model);
+}
+
+static DigesterPtr open_former_on(int where, const std::string & path, icf_model * model = nullptr) {
+    icf_digester_options options;
+    icf_digester_options_init(&options);
+    options.device = where;
+    options.n_threads = 1;
+    icf_digester * digester = nullptr;
+    REQUIRE_OK(icf_digester_open(path.c_str(), model, &options, &digester, &check_error));
+    return DigesterPtr(digester);
+}
+
+// Steps at which both would choose the same token.
+static double agreement(const std::vector<float> & a, const std::vector<float> & b, int n_vocab) {
+    int same = 0;
+    const size_t n = a.size() / static_cast<size_t>(n_vocab);
+    for (size_t i = 0; i < n; i++) {
+        const auto best = [&](const std::vector<float> & logits) {
+            const auto row = logits.begin() + static_cast<long>(i) * n_vocab;
+            return std::max_element(row, row + n_vocab) - row;
+        };
+        same += best(a) == best(b);
+    }
+    return static_cast<double>(same) / static_cast<double>(n);
+}
+
+// ---- IC-Formers ----
+
+static void formers() {
+    NEED_DEVICE
+    for (const std::string & name : fixtures("former")) {
+        const Safetensors data(fixture(name + ".safetensors"));
+        const float * context = data["context"].floats.data();
+        const DigesterPtr here = open_former_on(0, fixture(name + ".gguf"));
+        const DigesterPtr there = open_former_on(device, fixture(name + ".gguf"));
+        CHECK_EQUAL(device, describe(there.get()).device);
+        for (int n : {0, 1, 7, 50}) {
+            const double distance = relative_l2(digest_rows(there.get(), context, n, 0), digest_rows(here.get(), context, n, 0));
+            CHECK_SAYING(distance <= rounding, "%s, %d rows: %.3g", name.c_str(), n, distance);
+        }
+    }
+}
+
+static const char * const types[] = {"f32",  "f16",  "bf16", "q8_0", "q5_1", "q5_0", "q4_1",
+                                     "q4_0", "q6_K", "q5_K", "q4_K", "q3_K", "q2_K", "iq4_nl"};
+
+// The matrices of a file in another type, and what they then hold as F32.
+struct Quantised {
+    std::string file;
+    std::string widened;
+};
+
+static Quantised quantise(const GgufBuilder & base, const char * name) {
+    const int32_t type = icf_type_find(name);
+    GgufBuilder packed = base, widened = base;
+    for (size_t i = 0; i < base.tensors.size(); i++) {
+        const GgufBuilder::Tensor & tensor = base.tensors[i];
+        if (tensor.shape.size() != 2 || tensor.name == "digest_embd.weight") {
+            continue;
+        }
+        const long long n_in = (long long)tensor.shape[0], n_out = (long long)tensor.shape[1];
+        const std::string bytes = quantised(type, tensor.data, n_in, n_out);
+        REQUIRE_OK(icf_dequantize_rows(type, bytes.data(), (long long)bytes.size(), n_out, n_in,
+                                       reinterpret_cast<float *>(widened.tensors[i].data.data()), &check_error));
+        packed.tensors[i].type = uint32_t(type);
+        packed.tensors[i].data = bytes;
+    }
+    return {folder.write(std::string("packed-") + name + ".gguf", packed.build()),
+            folder.write(std::string("widened-") + name + ".gguf", widened.build())};
+}
+
+static TinySizes wide() {
+    TinySizes sizes;
+    sizes.n_embd = 256;
+    sizes.n_ff = 512;
+    sizes.n_head = 4;
+    sizes.n_head_kv = 2;
+    sizes.n_layer = 2;
+    sizes.n_vocab = 50;
+    sizes.n_digest = 10;
+    return sizes;
+}
+
+// Rows may be rounded to 8 bits on the way into a product with quantised weights.
+static double allowed(const std::string & type) {
+    return type == "f32" || type == "f16" ? rounding : type == "bf16" ? 2e-2 : 5e-2;
+}
+
+static void formers_of_every_type() {
+    NEED_DEVICE
+    const std::vector<float> context = Random(2).floats(40 * 256);
+    for (const char * type : types) {
+        const Quantised files = quantise(tiny_former(wide()), type);
+        const std::vector<float> exact = digest_rows(open_former_on(0, files.widened).get(), context.data(), 40, 0);
+        const std::vector<float> rows = digest_rows(open_former_on(device, files.file).get(), context.data(), 40, 0);
+        CHECK_SAYING(relative_l2(rows, exact) <= allowed(type), "%s: %.4f", type, relative_l2(rows, exact));
+    }
+}
+
+// ---- Decoders ----
+
+static void decoders() {
+    NEED_DEVICE
+    for (const std::string & name : fixtures("decoder")) {
+        const ModelPtr here = open_on(0, fixture(name + ".gguf"));
+        const ModelPtr there = open_on(device, fixture(name + ".gguf"));
+        const int n_vocab = describe(here.get()).n_vocab;
+        CHECK_EQUAL(describe(there.get()).n_layer, describe(there.get()).n_gpu_layers);
+        const std::vector<int32_t> tokens = Random(1).tokens(100, n_vocab);
+        const std::vector<float> expected = append_all(open_session(here.get()).get(), n_vocab, tokens);
+        for (size_t step : {size_t(100), size_t(1)}) {
+            const std::vector<float> logits = append_all(open_session(there.get()).get(), n_vocab, tokens, step);
+            CHECK_SAYING(relative_l2(logits, expected) <= rounding, "%s: %.3g", name.c_str(), relative_l2(logits, expected));
+            CHECK_SAYING(agreement(logits, expected, n_vocab) >= 0.99, "%s: the same token in %.3f of the steps", name.c_str(),
+                         agreement(logits, expected, n_vocab));
+        }
+    }
+}
+
+static void decoders_of_every_type() {
+    NEED_DEVICE
+    const int n_vocab = wide().n_vocab;
+    const std::vector<int32_t> tokens = Random(3).tokens(30, n_vocab);
+    for (const char * type : types) {
+        const Quantised files = quantise(tiny_decoder(wide()), type);
+        const ModelPtr here = open_on(0, files.widened);
+        const ModelPtr there = open_on(device, files.file);
+        const std::vector<float> exact = append_all(open_session(here.get()).get(), n_vocab, tokens);
+        for (size_t step : {size_t(30), size_t(1)}) { // products with a matrix and with a single row have kernels of their own
+            const std::vector<float> logits = append_all(open_session(there.get()).get(), n_vocab, tokens, step);
+            CHECK_SAYING(relative_l2(logits, exact) <= allowed(type), "%s: %.4f", type, relative_l2(logits, exact));
+        }
+    }
+}
+
+static void caches_of_every_type() {
+    NEED_DEVICE
+    const std::string path = fixture("decoder-qwen3.gguf"); // its heads have 32 elements, as Q8_0 needs
+    const ModelPtr here = open_on(0, path);
+    const ModelPtr there = open_on(device, path);
+    const int n_vocab = describe(here.get()).n_vocab;
+    const std::vector<int32_t> tokens = Random(8).tokens(300, n_vocab);
+    for (int32_t type : {ICF_TYPE_F32, ICF_TYPE_F16, ICF_TYPE_Q8_0}) {
+        SessionSetup setup;
+        setup.kv_type = type;
+        setup.n_ctx = 300;
+        const std::vector<float> expected = append_all(open_session(here.get(), setup).get(), n_vocab, tokens);
+        const std::vector<float> logits = append_all(open_session(there.get(), setup).get(), n_vocab, tokens, 64);
+        const double limit = type == ICF_TYPE_Q8_0 ? 3e-2 : rounding;
+        CHECK_SAYING(relative_l2(logits, expected) <= limit, "type %d: %.3g", type, relative_l2(logits, expected));
+    }
+}
+
+// ---- A decoder on two devices ----
+
+static void split_decoders() {
+    NEED_DEVICE
+    for (const std::string & name : fixtures("decoder")) {
+        const std::string path = fixture(name + ".gguf");
+        const ModelPtr whole = open_on(0, path);
+        const icf_model_info info = describe(whole.get());
+        const std::vector<int32_t> tokens = Random(4).tokens(40, info.n_vocab);
+        const std::vector<float> expected = append_all(open_session(whole.get()).get(), info.n_vocab, tokens);
+        for (int n = 0; n <= info.n_layer + 1; n++) {
+            const ModelPtr split = open_on(device, path, n);
+            CHECK_EQUAL(std::min(n, info.n_layer), describe(split.get()).n_gpu_layers);
+            const SessionPtr session = open_session(split.get());
+            const std::vector<float> logits = append_all(session.get(), info.n_vocab, tokens, 13);
+            CHECK_SAYING(relative_l2(logits, expected) <= rounding, "%s, %d layers: %.3g", name.c_str(), n,
+                         relative_l2(logits, expected));
+            CHECK(describe(session.get()).kv_bytes >= describe(open_session(whole.get()).get()).kv_bytes);
+        }
+    }
+}
+
+// RoPE factors serve layers on both sides, and an output matrix is tied to embeddings that stay behind.
+static void split_decoders_of_every_type() {
+    NEED_DEVICE
+    const int n_vocab = wide().n_vocab;
+    const std::vector<int32_t> tokens = Random(5).tokens(20, n_vocab);
+    for (const char * type : {"f32", "q8_0", "q4_0"}) {
+        for (bool tied : {false, true}) {
+            GgufBuilder file = tiny_decoder(wide());
+            if (!tied) {
+                Random random(7);
+                add_matrix(file, random, "output.weight", wide().n_embd, n_vocab);
+            }
+            file.add_floats("rope_freqs.weight", {32}, std::vector<float>(32, 1.5f));
+            const Quantised files = quantise(file, type);
+            const ModelPtr exact = open_on(0, files.widened);
+            const std::vector<float> expected = append_all(open_session(exact.get()).get(), n_vocab, tokens);
+            for (int n : {0, 1, 2}) {
+                const ModelPtr split = open_on(device, files.file, n);
+                const std::vector<float> logits = append_all(open_session(split.get()).get(), n_vocab, tokens, 7);
+                CHECK_SAYING(relative_l2(logits, expected) <= allowed(type), "%s, %d layers: %.4f", type, n,
+                             relative_l2(logits, expected));
+            }
+        }
+    }
+}
+
+// A timeline goes on where its layers lie elsewhere.
+static void states_move() {
+    NEED_DEVICE
+    const std::string path = fixture("decoder-llama-gqa.gguf");
+    const ModelPtr here = open_on(0, path);
+    const int n_vocab = describe(here.get()).n_vocab;
+    const std::vector<int32_t> tokens = Random(6).tokens(30, n_vocab);
+    const std::vector<int32_t> first(tokens.begin(), tokens.begin() + 20), rest(tokens.begin() + 20, tokens.end());
+    const std::vector<float> whole = append_all(open_session(here.get()).get(), n_vocab, tokens);
+    const std::vector<float> expected(whole.begin() + 20 * n_vocab, whole.end());
+    const ModelPtr there = open_on(device, path);
+    const ModelPtr split = open_on(device, path, 1);
+    for (icf_model * from : {here.get(), there.get(), split.get()}) {
+        const SessionPtr source = open_session(from);
+        append_all(source.get(), n_vocab, first);
+        std::vector<char> state(size_t(icf_session_state_bytes(source.get())));
+        long long written = 0;
+        CHECK_OK(icf_session_save_state(source.get(), state.data(), (long long)state.size(), &written, &check_error));
+        for (icf_model * to : {here.get(), there.get(), split.get()}) {
+            const SessionPtr target = open_session(to);
+            CHECK_OK(icf_session_restore_state(target.get(), state.data(), written, &check_error));
+            CHECK_AT_MOST(rounding, relative_l2(append_all(target.get(), n_vocab, rest), expected));
+        }
+    }
+}
+
+// A pair on one device, and one of which each has its own.
+static void pairs() {
+    NEED_DEVICE
+    const std::string former = fixture("former-theta-eps.gguf"), decoder = fixture("decoder-llama-mha.gguf");
+    const ModelPtr here = open_on(0, decoder);
+    const ModelPtr there = open_on(device, decoder);
+    const std::vector<int32_t> tokens = Random(9).tokens(60, describe(here.get()).n_vocab);
+    std::vector<float> expected;
+    for (icf_model * model : {here.get(), there.get()}) {
+        for (int where : {0, device, -1}) {
+            const DigesterPtr digester = open_former_on(where, former, model);
+            const icf_digester_info info = describe(digester.get());
+            CHECK_EQUAL(where == -1 ? describe(model).device : where, info.device);
+            std::vector<float> rows(size_t(2 * info.n_digest) * info.n_embd);
+            const long long ends[] = {23, 60};
+            CHECK_OK(icf_digester_prepare(digester.get(), tokens.data(), 60, &check_error));
+            CHECK_OK(icf_digester_run_batch(digester.get(), tokens.data(), ends, 2, rows.data(), (long long)rows.size(), &check_error));
+            const SessionPtr session = open_session(model);
+            CHECK_OK(icf_session_append_rows(session.get(), rows.data(), ICF_TYPE_F32, 2 * info.n_digest, 1, ICF_OUTPUT_LOGITS,
+                                             &check_error));
+            std::vector<float> logits(size_t(describe(model).n_vocab));
+            CHECK_OK(icf_session_get_logits(session.get(), 0, 1, logits.data(), (long long)logits.size(), &check_error));
+            if (expected.empty()) {
+                expected = logits;
+            }
+            CHECK_AT_MOST(2 * rounding, relative_l2(logits, expected));
+        }
+    }
+}
+
+// ---- Memory ----
+
+// What was needed and what is free.
+static void out_of_memory() {
+    NEED_DEVICE
+    const Backend backend(device, 1);
+    std::string message;
+    try {
+        backend.allocate(size_t(1) << 50, "a test");
+    } catch (const Error & e) {
+        CHECK_EQUAL(ICF_ERROR_MEMORY, e.status());
+        message = e.what();
+    }
+    const std::string name = ggml_backend_dev_name(device_at(device).handle);
+    CHECK_SAYING(message.find("out of memory on " + name + ": a test needs 1073741824.0 MiB, ") == 0, "%s", message.c_str());
+    CHECK(message.find(" MiB are free") != std::string::npos);
+}
+
+int main() {
+    device = find_device_to_test();
+    RUN(formers);
+    RUN(formers_of_every_type);
+    RUN(decoders);
+    RUN(decoders_of_every_type);
+    RUN(caches_of_every_type);
+    RUN(split_decoders);
+    RUN(split_decoders_of_every_type);
+    RUN(states_move);
+    RUN(pairs);
+    RUN(out_of_memory);
+    return check_result();
+}

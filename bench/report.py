@@ -81,12 +81,16 @@ def decoding(r):
             rows.append([stage, f"{name} {n}", *(number(s) for s in speed), number(r.ratio(stage, name, "llama.cpp", "c")),
                          number(r.ratio(stage, name, "c", "java")), number(r.ratio(stage, name, "kherud", "java")),
                          len(r.samples(stage, "c", name))])
+    pairs = [c / java for stage in DECODING
+             for c, java in zip(r.samples(stage, "c", "decode"), r.samples(stage, "java", "decode"))]
+    over_all = [f"Over all {len(pairs)} turns of decoding, Java's speed is {statistics.median(pairs):.2f} of C's in the median; "
+                f"single turns spread from {min(pairs):.2f} to {max(pairs):.2f}.", ""] if pairs else []
     return ["## Decoding and prefill", "",
             "Tokens per second, medians; ratios are medians over the turns, above 1 where this project is faster. Decoding is "
             "greedy with sampling in this project, of random tokens in llama-bench. jlama reads a model of the same shape in a "
             "four-bit type of its own.", "",
             *table(["file", "what", "C", "Java", "llama.cpp", "kherud", "jlama", "C : llama.cpp", "Java : C", "Java : kherud",
-                    "turns"], rows)] if rows else []
+                    "turns"], rows), *over_all] if rows else []
 
 
 def compression(r):

@@ -1,7 +1,8 @@
 #!/bin/sh
-# hostile_peer.sh FOLDER COMMAND…: how another program takes the model files that `test_hostile --write FOLDER` left. COMMAND
-# gets each file in place of the word FILE, 10 seconds and 2 GiB of memory, and ends as one of: refused (exit code other than
-# 0), accepted (0), crashed (a signal), hung. For each class the counts, and the names of what crashed or hung.
+# hostile_peer.sh FOLDER COMMAND…: how another program takes the files that `test_hostile --write FOLDER` left, but for those of
+# formers. COMMAND gets each file in place of the word FILE, 10 seconds and 4 GiB of address space, and ends as one of: refused
+# (exit code other than 0), accepted (0), crashed (a signal), hung. For each class the counts, and the names of what crashed or
+# hung.
 set -u
 [ $# -ge 2 ] || { echo "usage: $0 FOLDER COMMAND… FILE …" >&2; exit 2; }
 folder=$1
@@ -11,7 +12,7 @@ log=$(mktemp)
 trap 'rm -f "$results" "$log"' EXIT
 tab=$(printf '\t')
 while IFS=$tab read -r file kind expected class name; do
-  [ "$kind" = model ] || continue
+  case $kind-$expected in former-* | file-ok) continue ;; esac
   [ "$expected" = ok ] && class="valid"
   path=$folder/$file
   (

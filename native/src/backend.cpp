@@ -160,8 +160,8 @@ DeviceMemory device_memory(const Device & device) {
 
 void fail_out_of_memory(const Device & device, const char * purpose, size_t bytes) {
     const DeviceMemory memory = device_memory(device);
-    fail(ICF_ERROR_MEMORY, "out of memory on %s: %s needs %.1f MiB, %.1f MiB of %.1f MiB are free",
-         ggml_backend_dev_name(device.handle), purpose, double(bytes) / 1048576, double(memory.free) / 1048576,
+    fail(ICF_ERROR_MEMORY, "out of memory on %s: %.1f MiB are needed for %s, %.1f MiB of %.1f MiB are free",
+         ggml_backend_dev_name(device.handle), double(bytes) / 1048576, purpose, double(memory.free) / 1048576,
          double(memory.total) / 1048576);
 }
 

@@ -2,12 +2,14 @@ package icformer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import icformer.Devices;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -112,6 +114,24 @@ class FileCommandsTest {
         assertThat(json).containsKeys("icformer", "ggml", "java");
         assertThat(((Map<?, ?>) ((List<?>) json.get("devices")).getFirst()).get("kind")).isEqualTo("cpu");
         assertThat(Cli.run("info").output()).contains("java: " + Runtime.version(), "kind cpu");
+    }
+
+    @Test
+    void infoTellsWhichDeviceComputesWhat() throws IOException {
+        String former = Cli.Former.FILE.toString();
+        Object cpu = Devices.all().getFirst().name();
+        assertThat(Cli.run("info", "--model", Cli.MODEL.toString(), "--former", former, "--device", "0", "--json").json())
+                .containsKey("devices")
+                .extracting("parts")
+                .isEqualTo(Stream.of("embeddings", "layers and KV cache 0 ... 2", "output", "former")
+                        .map(part -> Map.of("part", part, "device", cpu, "type", "f32"))
+                        .toList());
+        assertThat(Cli.run("info", "--model", Cli.MODEL.toString(), "--device", "none").failure())
+                .startsWith("icf info: there is no device none; there are " + cpu);
+        assertThat(Cli.run("info", "--model", Cli.MODEL.toString(), "--gpu-layers", "-2").failure())
+                .isEqualTo("icf info: --gpu-layers is -2, but must be 0 or more");
+        assertThat(Cli.run("info", "--former", former).usage()).contains("--former goes with --model");
+        assertThat(Cli.run("info", former, "--model", former).usage()).contains("--model opens an LLM");
     }
 
     @Test

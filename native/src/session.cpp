@@ -218,8 +218,7 @@ static void check_rows(long long first, long long n, long long n_outputs, const 
         fail(ICF_ERROR_STATE, "the last append did not compute %s", what);
     }
     if (first < 0 || n < 0 || first > n_outputs - n) {
-        fail(ICF_ERROR_ARGUMENT, "%s of rows %lld … %lld: the last append kept 0 … %lld", what, first, first + n - 1,
-             n_outputs - 1);
+        fail(ICF_ERROR_ARGUMENT, "%s of %lld rows from row %lld on: the last append kept %lld rows", what, n, first, n_outputs);
     }
 }
 

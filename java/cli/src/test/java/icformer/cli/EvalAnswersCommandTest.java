@@ -110,8 +110,8 @@ class EvalAnswersCommandTest {
                 }
             }
         }
-        assertThat(score(json, "digest", "perplexity")).isCloseTo(Math.exp(loss[0] / tokens), withinPercentage(0.01));
-        assertThat(score(json, "full", "perplexity")).isCloseTo(Math.exp(loss[1] / tokens), withinPercentage(0.01));
+        assertThat(score(json, "digest", "perplexity")).isCloseTo(Math.exp(loss[0] / tokens), withinPercentage(0.5));
+        assertThat(score(json, "full", "perplexity")).isCloseTo(Math.exp(loss[1] / tokens), withinPercentage(0.5));
         assertThat(json).doesNotContainKey("reconstruction");
     }
 

@@ -3,8 +3,9 @@
 
     render.py java/core/src/test/resources/icformer/chat-templates
 
-rewrites FOLDER/cases.json: for each template of FOLDER and each conversation what comes out, or the exception's text. Needs
-the Python package jinja2.
+rewrites FOLDER/cases.json: for each template of FOLDER and each conversation what comes out, or the exception's text; and
+FOLDER/expressions.json: what each line of FOLDER/expressions.txt gives, or nothing where it is refused. Needs the Python
+package jinja2.
 """
 
 import datetime
@@ -65,6 +66,14 @@ def render(template: str, conversation: dict) -> dict:
         return {"error": str(error)}
 
 
+def expression(template: str) -> str | None:
+    """What a template of the expressions gives; None where it is refused, in whatever way."""
+    try:
+        return render(template, {"messages": [{"role": "user", "content": "Hi"}]}).get("text")
+    except Exception:  # what Python itself raises is let through by jinja2
+        return None
+
+
 def main() -> None:
     folder = pathlib.Path(sys.argv[1])
     cases = []
@@ -74,7 +83,9 @@ def main() -> None:
         for conversation in conversations:
             cases.append({"template": path.name, "variables": conversation, **render(template, conversation)})
     (folder / "cases.json").write_text(json.dumps(cases, ensure_ascii=False, indent=1) + "\n")
-    print(f"{len(cases)} cases")
+    expressions = [{"template": line, "text": expression(line)} for line in (folder / "expressions.txt").read_text().splitlines()]
+    (folder / "expressions.json").write_text(json.dumps(expressions, ensure_ascii=False, indent=1) + "\n")
+    print(f"{len(cases)} cases, {len(expressions)} expressions")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -76,6 +78,30 @@ class ChatTemplateTest {
             assertThatThrownBy(() -> template.apply(example.variables()))
                     .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
                     .hasMessageEndingWith(example.error());
+        }
+    }
+
+    static Stream<Arguments> expressions() throws IOException {
+        Object cases = Objects.requireNonNull(Json.parse(resource("expressions.json"), Path.of("expressions.json")));
+        return ((List<?>) cases).stream().map(element -> {
+            Map<?, ?> fields = (Map<?, ?>) element;
+            return Arguments.of(fields.get("template"), fields.get("text"));
+        });
+    }
+
+    /** @param text what jinja2 makes of the template; null where it refuses */
+    @ParameterizedTest
+    @MethodSource("expressions")
+    void evaluatesAsJinja2Does(String template, @Nullable String text) {
+        ThrowingCallable rendering = () -> assertThat(ChatTemplate.of(template)
+                        .withSpecialTokens("<s>", "</s>")
+                        .withClock(CLOCK)
+                        .apply(MESSAGES, false))
+                .isEqualTo(text);
+        if (text != null) {
+            assertThatCode(rendering).doesNotThrowAnyException();
+        } else {
+            assertThatThrownBy(rendering).isInstanceOf(IcfException.class);
         }
     }
 

@@ -49,7 +49,11 @@ final class Methods {
             case "find" -> (arguments, _) -> place(text, text.indexOf(Values.requireText(arguments.first(name))));
             case "rfind" -> (arguments, _) -> place(text, text.lastIndexOf(Values.requireText(arguments.first(name))));
             case "count" -> (arguments, _) -> (long) Texts.occurrences(text, Values.requireText(arguments.first(name)));
-            case "join" -> (arguments, budget) -> join(text, Values.elements(arguments.first(name), budget), budget);
+            case "join" -> (arguments, budget) -> {
+                List<?> elements = Values.elements(arguments.first(name), budget);
+                elements.forEach(Values::requireText);
+                return join(text, elements, budget);
+            };
             case "isdigit" -> (_, _) -> all(text, Character::isDigit);
             case "isalpha" -> (_, _) -> all(text, Character::isLetter);
             case "isalnum" -> (_, _) -> all(text, Character::isLetterOrDigit);
@@ -77,7 +81,7 @@ final class Methods {
         int limit = Arguments.integer(given[1], -1);
         if (given[0] == null || given[0] == None.NONE) {
             budget.elements(text.length() / 2 + 1);
-            return Texts.words(text, limit);
+            return name.equals("split") ? Texts.words(text, limit) : Texts.wordsFromEnd(text, limit);
         }
         String separator = Values.requireText(given[0]);
         budget.text(text.length());
@@ -115,7 +119,7 @@ final class Methods {
         return switch (name) {
             case "get" -> (arguments, _) -> {
                 @Nullable Object[] given = arguments.bind("get", "key", "default");
-                Object element = given[0] == null ? null : map.get(Values.requireKey(given[0]));
+                Object element = map.get(Values.requireKey(arguments.first(name)));
                 return element != null ? element : given[1] != null ? given[1] : None.NONE;
             };
             case "items" -> (_, budget) -> items(map, budget);

@@ -128,7 +128,7 @@ final class Texts {
                 end++;
             }
             if (limit >= 0 && words.size() == limit) {
-                words.add(strip(rest, "", false, true));
+                words.add(rest);
                 break;
             }
             words.add(rest.substring(0, end));
@@ -137,19 +137,44 @@ final class Texts {
         return words;
     }
 
+    /** As {@link #words}, with the undivided rest at the beginning. */
+    static List<Object> wordsFromEnd(String text, int limit) {
+        List<Object> words = new ArrayList<>();
+        int end = text.length();
+        while (true) {
+            while (end > 0 && Lexer.isSpace(text.charAt(end - 1))) {
+                end--;
+            }
+            if (end == 0) {
+                return words.reversed();
+            }
+            int start = end;
+            while (start > 0 && !Lexer.isSpace(text.charAt(start - 1))) {
+                start--;
+            }
+            boolean rest = limit >= 0 && words.size() == limit;
+            words.add(text.substring(rest ? 0 : start, end));
+            end = rest ? 0 : start;
+        }
+    }
+
     /** The first {@code limit} occurrences, all where it is negative. */
     static String replace(String text, String old, String replacement, int limit, Budget budget) {
         budget.text(text.length() + (long) occurrences(text, old) * replacement.length());
-        if (limit < 0) {
+        if (limit < 0 && !old.isEmpty()) {
             return text.replace(old, replacement);
         }
         StringBuilder replaced = new StringBuilder();
         int from = 0;
         int at = text.indexOf(old);
-        for (int i = 0; i < limit && at >= 0; i++) {
+        for (int i = 0; (limit < 0 || i < limit) && at >= 0; i++) {
             replaced.append(text, from, at).append(replacement);
             from = at + old.length();
-            at = old.isEmpty() ? -1 : text.indexOf(old, from);
+            if (!old.isEmpty()) {
+                at = text.indexOf(old, from);
+            } else { // nothing is found before each character and at the end
+                at = from < text.length() ? text.offsetByCodePoints(from, 1) : -1;
+            }
         }
         return replaced.append(text, from, text.length()).toString();
     }

@@ -449,7 +449,7 @@ final class Values {
         }
         double size = Math.abs(number);
         if (size == 0 || size >= 1e-4 && size < 1e16) {
-            String plain = new BigDecimal(Double.toString(number)).toPlainString();
+            String plain = new BigDecimal(Double.toString(number)).stripTrailingZeros().toPlainString();
             String signed = number == 0 && 1 / number < 0 && !plain.startsWith("-") ? "-" + plain : plain;
             return signed.contains(".") ? signed : signed + ".0";
         }

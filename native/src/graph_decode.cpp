@@ -18,6 +18,11 @@ public:
         g_.positions = input(ctx_, "positions", GGML_TYPE_I32, shape_.n_rows);
         g_.slots = input(ctx_, "slots", GGML_TYPE_I64, shape_.n_rows);
         g_.mask = input(ctx_, "mask", GGML_TYPE_F16, shape_.n_kv, shape_.n_rows);
+        // A view that begins anywhere is not what every device can read.
+        if (!backend_.is_cpu() && layers.end == p_.n_layer && shape_.n_outputs > 0 && shape_.n_outputs < shape_.n_rows) {
+            g_.last = input(ctx_, "last", GGML_TYPE_I32, shape_.n_outputs);
+            g_.last_positions = input(ctx_, "last_positions", GGML_TYPE_I32, shape_.n_outputs);
+        }
 
         ggml_tensor * x = g_.rows; // the residual stream
         for (int i = layers.first; i < layers.end; i++) {
@@ -44,7 +49,7 @@ private:
         if (n_out == 0) {
             return nullptr;
         }
-        x = ggml_add(ctx_, last_rows(ctx_, x, n_out), self_attention(i, last_rows(ctx_, normed, n_out), n_out));
+        x = ggml_add(ctx_, last(x, n_out), self_attention(i, last(normed, n_out), n_out));
         return ggml_add(ctx_, x, products_.swiglu(ctx_, l.gate, l.up, l.down, rms_norm(ctx_, x, l.ffn_norm, p_.norm_eps)));
     }
 
@@ -61,7 +66,7 @@ private:
     // normed [n_embd, n_out] → [n_embd, n_out]
     ggml_tensor * self_attention(int i, ggml_tensor * normed, int n_out) {
         const DecoderLayer & l = w_.layers[i];
-        ggml_tensor * positions = last_elements(g_.positions, n_out);
+        ggml_tensor * positions = n_out < shape_.n_rows && g_.last ? g_.last_positions : last_elements(g_.positions, n_out);
         ggml_tensor * q = heads(l, products_.linear(ctx_, l.wq, l.bq, normed), l.q_norm, positions);
         ggml_tensor * keys = cache_.keys(ctx_, i, shape_.n_kv);
         ggml_tensor * values = cache_.values(ctx_, i, shape_.n_kv);
@@ -79,6 +84,11 @@ private:
             x = rms_norm(ctx_, x, norm, p_.norm_eps);
         }
         return rope(ctx_, x, positions, l.rope_factors, p_.rope);
+    }
+
+    // The last n_out rows of x [n_embd, n_rows]
+    ggml_tensor * last(ggml_tensor * x, int n_out) {
+        return n_out < shape_.n_rows && g_.last ? ggml_get_rows(ctx_, x, g_.last) : last_rows(ctx_, x, n_out);
     }
 
     ggml_tensor * last_elements(ggml_tensor * x, long long count) {

@@ -25,6 +25,8 @@ struct DecodeGraph {
     ggml_tensor * positions = nullptr; // input I32 [n_rows]
     ggml_tensor * slots = nullptr;     // input I64 [n_rows], cells of the cache
     ggml_tensor * mask = nullptr;      // input F16 [n_kv, n_rows]
+    ggml_tensor * last = nullptr;           // input I32 [n_outputs]: the last rows; NULL where views serve, or all are wanted
+    ggml_tensor * last_positions = nullptr; // input I32 [n_outputs]: theirs
     ggml_tensor * stream = nullptr;    // F32 [n_embd, n_rows] for the layers that follow; NULL where none do
     ggml_tensor * hidden = nullptr;    // [n_embd, n_outputs] after the final norm; NULL without outputs
     ggml_tensor * logits = nullptr;    // [n_vocab, n_outputs]; NULL unless asked for

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 namespace icf {
 
@@ -159,6 +160,12 @@ void Session::fill_inputs(const Part & part, int n) {
             s[i] = first + i;
         }
     });
+    if (part.graph.last) {
+        const int n_outputs = shape_.n_outputs;
+        fill_input(part, part.graph.last, last_, [&](int32_t * rows) { std::iota(rows, rows + n_outputs, n - n_outputs); });
+        fill_input(part, part.graph.last_positions, last_positions_,
+                   [&](int32_t * p) { std::iota(p, p + n_outputs, first + n - n_outputs); });
+    }
     fill_mask(part, n);
 }
 

@@ -79,6 +79,8 @@ private:
     std::vector<float> staging_;          // rows on their way to another device
     std::vector<int32_t> positions_;
     std::vector<int64_t> slots_;
+    std::vector<int32_t> last_;
+    std::vector<int32_t> last_positions_;
     std::vector<ggml_fp16_t> mask_;
     mutable std::vector<Candidate> candidates_;
 };

@@ -42,6 +42,9 @@ Digester::Digester(const std::string & path, std::shared_ptr<const Model> model,
     }
     if (check_method(options.method) == ICF_METHOD_FAST && FastFormer::supported(backend_)) {
         fast_ = std::make_unique<FastFormer>(params_, weights_, backend_);
+        for (const ggml_tensor * matrix : fast_->packed_weights()) {
+            store_.release(matrix);
+        }
         open_table(options.max_table_bytes);
     } else if (options.method == ICF_METHOD_FAST && !backend_.is_cpu()) {
         device_former_ = std::make_unique<DeviceFormer>(params_, weights_, backend_, store_.main_type() != GGML_TYPE_F32);

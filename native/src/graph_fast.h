@@ -37,6 +37,9 @@ public:
 
     long long bytes() const;
 
+    // Weights that are not read any more where they came from.
+    std::vector<const ggml_tensor *> packed_weights() const { return packed_.weights(); }
+
 private:
     struct GatherTask;
     struct AttentionTask;

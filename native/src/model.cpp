@@ -117,8 +117,8 @@ void Model::pack_matrices() {
         const DecoderLayer & l = weights_.layers[static_cast<size_t>(i)];
         matrices.insert(matrices.end(), {l.wq, l.wk, l.wv, l.wo, l.gate, l.up, l.down});
     }
-    packed_.pack(matrices, physical_cores());
-    for (const ggml_tensor * matrix : matrices) {
+    for (ggml_tensor * matrix : matrices) { // one by one, so that no two forms of all weights are in memory
+        packed_.pack({matrix}, physical_cores());
         if (packed_.find(matrix)) {
             store_.release(matrix);
         }

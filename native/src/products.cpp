@@ -51,6 +51,14 @@ const PackedMatrix * PackedMatrices::find(const ggml_tensor * weight) const {
     return found == matrices_.end() ? nullptr : found->second.get();
 }
 
+std::vector<const ggml_tensor *> PackedMatrices::weights() const {
+    std::vector<const ggml_tensor *> weights;
+    for (const auto & entry : matrices_) {
+        weights.push_back(entry.first);
+    }
+    return weights;
+}
+
 size_t PackedMatrices::bytes() const {
     size_t bytes = 0;
     for (const auto & entry : matrices_) {

@@ -20,6 +20,7 @@ public:
 
     // NULL where the weight has no packed form.
     const PackedMatrix * find(const ggml_tensor * weight) const;
+    std::vector<const ggml_tensor *> weights() const;
     size_t bytes() const;
 
 private:

@@ -43,7 +43,7 @@ class ProcessTest {
 
     @Test
     void aBrokenPipeEndsTheCommandQuietly() throws Exception {
-        Process process = start(List.of(), generate("1500"));
+        Process process = start(List.of(), generateForLong());
         assertThat(process.getInputStream().read()).isNotNegative();
         process.getInputStream().close();
         assertThat(errors(process)).isEmpty();
@@ -68,7 +68,7 @@ class ProcessTest {
     /** {@code env} undoes what a shell in the background does to the signal. */
     @Test
     void anInterruptEndsTheCommandAtOnce() throws Exception {
-        Process process = start(List.of("env", "--default-signal=INT"), generate("1500"));
+        Process process = start(List.of("env", "--default-signal=INT"), generateForLong());
         assertThat(process.getInputStream().read()).isNotNegative();
         interrupt(process);
         assertThat(errors(process)).isEmpty();
@@ -79,7 +79,7 @@ class ProcessTest {
     void anInterruptLeavesNoFile() throws Exception {
         Process process = start(
                 List.of("env", "--default-signal=INT"),
-                Cli.withModel("dump", "logits", "--tokens", "1", "--generate", "2000", "-o", folder.resolve("out").toString()));
+                Cli.withModel("dump", "logits", "--tokens", "1", "--generate", "20000", "--ctx", "20100", "-o", folder.resolve("out").toString()));
         while (files().isEmpty()) {
             assertThat(process.isAlive()).isTrue();
             Thread.sleep(5);
@@ -102,9 +102,10 @@ class ProcessTest {
                 .contains("name: gr\u00fcn \u4f60\n");
     }
 
-    private static String[] generate(String tokens) {
+    /** Takes minutes, and writes from the first millisecond on. */
+    private static String[] generateForLong() {
         return Cli.withModel(
-                "generate", "--prompt", "The lamp", "--max-tokens", tokens, "--temperature", "1", "--seed", "1");
+                "generate", "--prompt", "The lamp", "--temperature", "1", "--seed", "1", "--max-tokens", "100000", "--ctx", "100100");
     }
 
     private static void interrupt(Process process) throws IOException, InterruptedException {

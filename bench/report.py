@@ -65,7 +65,7 @@ def table(header, rows):
     return lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows] + [""]
 
 
-DECODING = ["demo", "1.1b-q8_0", "1.1b-q4_0", "1.1b-f16", "1.1b-q4_K", "7b-q4_0"]
+DECODING = ["demo", "1.1b-q8_0", "1.1b-q4_0", "1.1b-f16", "1.1b-q4_K", "7b-q4_0", "7b-q8_0", "7b-q4_K", "7b-f16"]
 
 
 def decoding(r):
@@ -185,7 +185,7 @@ def conditions(r):
     if loads:
         lines.append(f"- load average before a sample: {statistics.median(loads):.2f} in the median, at most {max(loads):.2f}. "
                      "A sample itself adds the threads of its engine to the next one's")
-    lines += ["", "```", r.data["command"], "python3 bench/report.py", "```", ""]
+    lines += ["", "```", *r.data["commands"], "python3 bench/report.py", "```", ""]
     skipped = [f"- {name}: {reason}" for name, reason in sorted(r.data.get("skipped", {}).items())]
     skipped += [f"- {stage}: {note}" for stage, content in r.stages.items() for note in content["notes"]]
     if skipped:

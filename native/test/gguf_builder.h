@@ -254,4 +254,28 @@ inline std::string quantised(int32_t type, const std::string & floats, long long
     return bytes;
 }
 
+// A file with its matrices in another type, and with what they then hold as floats.
+struct QuantisedFiles {
+    GgufBuilder packed;
+    GgufBuilder widened;
+};
+
+// All matrices but the digest embeddings, which stay F32.
+inline QuantisedFiles quantise_matrices(const GgufBuilder & base, int32_t type) {
+    QuantisedFiles files = {base, base};
+    for (size_t i = 0; i < base.tensors.size(); i++) {
+        const GgufBuilder::Tensor & tensor = base.tensors[i];
+        if (tensor.shape.size() != 2 || tensor.name == "digest_embd.weight") {
+            continue;
+        }
+        const long long n_in = (long long)tensor.shape[0], n_out = (long long)tensor.shape[1];
+        const std::string bytes = quantised(type, tensor.data, n_in, n_out);
+        REQUIRE_OK(icf_dequantize_rows(type, bytes.data(), (long long)bytes.size(), n_out, n_in,
+                                       reinterpret_cast<float *>(files.widened.tensors[i].data.data()), &check_error));
+        files.packed.tensors[i].type = uint32_t(type);
+        files.packed.tensors[i].data = bytes;
+    }
+    return files;
+}
+
 } // namespace test

@@ -112,22 +112,9 @@ struct Quantised {
 };
 
 static Quantised quantise(const GgufBuilder & base, const char * name) {
-    const int32_t type = icf_type_find(name);
-    GgufBuilder packed = base, widened = base;
-    for (size_t i = 0; i < base.tensors.size(); i++) {
-        const GgufBuilder::Tensor & tensor = base.tensors[i];
-        if (tensor.shape.size() != 2 || tensor.name == "digest_embd.weight") {
-            continue;
-        }
-        const long long n_in = (long long)tensor.shape[0], n_out = (long long)tensor.shape[1];
-        const std::string bytes = quantised(type, tensor.data, n_in, n_out);
-        REQUIRE_OK(icf_dequantize_rows(type, bytes.data(), (long long)bytes.size(), n_out, n_in,
-                                       reinterpret_cast<float *>(widened.tensors[i].data.data()), &check_error));
-        packed.tensors[i].type = uint32_t(type);
-        packed.tensors[i].data = bytes;
-    }
-    return {folder.write(std::string("packed-") + name + ".gguf", packed.build()),
-            folder.write(std::string("widened-") + name + ".gguf", widened.build())};
+    const QuantisedFiles files = quantise_matrices(base, icf_type_find(name));
+    return {folder.write(std::string("packed-") + name + ".gguf", files.packed.build()),
+            folder.write(std::string("widened-") + name + ".gguf", files.widened.build())};
 }
 
 static TinySizes wide() {

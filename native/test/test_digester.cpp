@@ -132,25 +132,13 @@ static void quantised_formers() {
         icf_type_info info;
         info.struct_size = sizeof(info);
         REQUIRE_OK(icf_type_describe(type, &info, &check_error));
-        GgufBuilder packed = base, widened = base;
-        for (size_t i = 0; i < base.tensors.size(); i++) {
-            const GgufBuilder::Tensor & tensor = base.tensors[i];
-            if (tensor.shape.size() != 2 || tensor.name == "digest_embd.weight") {
-                continue;
-            }
-            const long long n_in = (long long)tensor.shape[0], n_out = (long long)tensor.shape[1];
-            const std::string bytes = quantised(type, tensor.data, n_in, n_out);
-            REQUIRE_OK(icf_dequantize_rows(type, bytes.data(), (long long)bytes.size(), n_out, n_in,
-                                           reinterpret_cast<float *>(widened.tensors[i].data.data()), &check_error));
-            packed.tensors[i].type = uint32_t(type);
-            packed.tensors[i].data = bytes;
-        }
+        const QuantisedFiles files = quantise_matrices(base, type);
         // Rows are rounded too, to 8 bits.
-        const DigesterPtr exact = open_method(folder.write("widened.gguf", widened.build()), ICF_METHOD_PLAIN, 1, 1);
+        const DigesterPtr exact = open_method(folder.write("widened.gguf", files.widened.build()), ICF_METHOD_PLAIN, 1, 1);
         const std::vector<float> expected = digest_rows(exact.get(), context.data(), 40, 0);
         for (int method : {ICF_METHOD_FAST, ICF_METHOD_PLAIN}) {
             for (int n_threads : {1, 2}) {
-                const DigesterPtr digester = open_method(folder.write("packed.gguf", packed.build()), method, n_threads, 1);
+                const DigesterPtr digester = open_method(folder.write("packed.gguf", files.packed.build()), method, n_threads, 1);
                 CHECK_TEXT(name, describe(digester.get()).type);
                 const double distance = relative_l2(digest_rows(digester.get(), context.data(), 40, 0), expected);
                 CHECK_SAYING(distance <= 0.06, "%s by method %d: %.4f", name, method, distance);

@@ -98,23 +98,11 @@ static void every_type_of_weights() {
         if (strcmp(info.name, "iq2_s") == 0) {
             continue; // ggml takes five seconds to make the tables it is quantised with
         }
-        GgufBuilder packed = base, widened = base;
-        for (size_t i = 0; i < base.tensors.size(); i++) {
-            const GgufBuilder::Tensor & tensor = base.tensors[i];
-            if (tensor.shape.size() != 2) {
-                continue;
-            }
-            const long long n_in = (long long)tensor.shape[0], n_out = (long long)tensor.shape[1];
-            const std::string bytes = quantised(type, tensor.data, n_in, n_out);
-            REQUIRE_OK(icf_dequantize_rows(type, bytes.data(), (long long)bytes.size(), n_out, n_in,
-                                           reinterpret_cast<float *>(widened.tensors[i].data.data()), &check_error));
-            packed.tensors[i].type = uint32_t(type);
-            packed.tensors[i].data = bytes;
-        }
-        const ModelPtr exact = open_model(folder.write("widened.gguf", widened.build()));
+        const QuantisedFiles files = quantise_matrices(base, type);
+        const ModelPtr exact = open_model(folder.write("widened.gguf", files.widened.build()));
         const std::vector<float> expected = append_all(open_session(exact.get()).get(), sizes.n_vocab, tokens);
         for (int use_mmap : {0, 1}) {
-            const ModelPtr model = open_model(folder.write("packed.gguf", packed.build()), use_mmap);
+            const ModelPtr model = open_model(folder.write("packed.gguf", files.packed.build()), use_mmap);
             CHECK_TEXT(info.name, describe(model.get()).type);
             const std::vector<float> logits = append_all(open_session(model.get()).get(), sizes.n_vocab, tokens);
             // Rows are rounded too, to F16, BF16 or 8 bits (ternary types: to 8 bits per 256).

@@ -192,7 +192,8 @@ class ChatTemplateTest {
     @ValueSource(strings = {
         "{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "{% do 1 %}", "{% call f() %}{% endcall %}",
         "{{ 1|nothing }}", "{{ 1 is nothing }}", "{{ strftime_now('%Q') }}", "{{ 99999999999999999999 }}",
-        "{% for x in messages recursive %}{% endfor %}"
+        "{% for x in messages recursive %}{% endfor %}",
+        "{{ 99999999999999999999 }}"
     })
     void whatIsNotImplementedIsNamed(String template) {
         assertRefused(template, Status.UNSUPPORTED, "line 1");
@@ -207,6 +208,9 @@ class ChatTemplateTest {
         "{{ 'a' + 1 }} => + cannot be applied to a str and a int",
         "{{ 1 / 0 }} => cannot be computed",
         "{{ 9223372036854775807 + 1 }} => cannot be computed",
+        "{{ 3 ** 40 }} => cannot be computed",
+        "{{ 2 ** 65 }} => cannot be computed",
+        "{{ 1e30 | int }} => is too large",
         "{{ 1 < 'a' }} => cannot be compared",
         "{{ 1 in 2 }} => nothing can be in a int",
         "{% for x in 5 %}{% endfor %} => cannot be iterated over",

@@ -104,6 +104,9 @@ final class Filters {
         Values.require(value);
         int base = Arguments.integer(given[1], 10);
         Object fallback = given[0] == null ? 0L : given[0];
+        if (value instanceof Double real && Math.abs(real) >= 0x1p63) {
+            throw TemplateException.error("%s is too large for an int", Values.real(real));
+        }
         try {
             return switch (value) {
                 case String text when base != 10 || text.strip().matches("[-+]?\\d+") -> Long.parseLong(text.strip(), base);
@@ -127,8 +130,9 @@ final class Filters {
         @Nullable Object[] given = arguments.bind("round", "precision", "method");
         String method = Arguments.text(given[1], "common");
         int precision = Math.clamp(Arguments.integer(given[0], 0), -300, 300);
-        if (!(value instanceof Double) && method.equals("common") && precision >= 0) {
-            return Values.requireInteger(value);
+        if (!(value instanceof Double) && method.equals("common")) {
+            BigDecimal whole = BigDecimal.valueOf(Values.requireInteger(value));
+            return whole.setScale(Math.min(precision, 0), RoundingMode.HALF_EVEN).longValueExact();
         }
         RoundingMode mode = switch (method) {
             case "common" -> RoundingMode.HALF_EVEN;
@@ -178,7 +182,11 @@ final class Filters {
     private static String replaced(String text, Arguments arguments, Budget budget) {
         @Nullable Object[] given = arguments.bind("replace", "old", "new", "count");
         int limit = given[2] == None.NONE ? -1 : Arguments.integer(given[2], -1);
-        return Texts.replace(text, Arguments.text(given[0], ""), Arguments.text(given[1], ""), limit, budget);
+        return Texts.replace(text, textOf(given[0], budget), textOf(given[1], budget), limit, budget);
+    }
+
+    private static String textOf(@Nullable Object given, Budget budget) {
+        return given == null ? "" : Values.text(given, budget);
     }
 
     private static String trimmed(String text, Arguments arguments) {
@@ -205,7 +213,7 @@ final class Filters {
         @Nullable Object[] given = arguments.bind("join", "d", "attribute");
         List<Object> elements = new ArrayList<>();
         Values.elements(value, budget).forEach(element -> elements.add(attribute(element, given[1])));
-        return Methods.join(given[0] == null ? "" : Values.text(given[0], budget), elements, budget);
+        return Methods.join(textOf(given[0], budget), elements, budget);
     }
 
     // ---- Lists ---------------------------------------------------------------------------------------------------------

@@ -27,12 +27,14 @@ final class Json {
             default -> " ".repeat(Math.toIntExact(Math.clamp(Values.requireInteger(indent), 0, 64)));
         };
         sorted = Arguments.flag(given[3], false);
-        if (given[2] instanceof List<?> separators && separators.size() == 2) {
+        if (given[2] == null || given[2] == None.NONE) {
+            comma = margin == null ? ", " : ",";
+            colon = ": ";
+        } else if (given[2] instanceof List<?> separators && separators.size() == 2) {
             comma = Values.requireText(separators.getFirst());
             colon = Values.requireText(separators.getLast());
         } else {
-            comma = margin == null ? ", " : ",";
-            colon = ": ";
+            throw TemplateException.error("the separators of tojson are two texts");
         }
     }
 

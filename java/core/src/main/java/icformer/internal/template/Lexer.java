@@ -17,6 +17,8 @@ final class Lexer {
     private static final Pattern END_RAW =
             Pattern.compile("\\{%([-+]?)\\s*endraw\\s*(-%\\}\\s*|\\+%\\}|%\\}\\n?)", Pattern.UNICODE_CHARACTER_CLASS);
     private static final Pattern NUMBER = Pattern.compile("\\d[\\d_]*(\\.\\d[\\d_]*)?([eE][-+]?\\d[\\d_]*)?");
+    private static final Pattern CODE =
+            Pattern.compile("(x\\p{XDigit}{2}|u\\p{XDigit}{4}|U\\p{XDigit}{8})|[0-7]{1,3}"); // behind a backslash
     private static final Pattern NAME = Pattern.compile("[\\p{L}_][\\p{L}\\p{N}_]*");
     private static final Pattern OPERATOR = Pattern.compile("//|\\*\\*|==|!=|>=|<=|[-+/*%~\\[\\](){}<>=.:|,;]");
 
@@ -236,25 +238,20 @@ final class Lexer {
             text.append("\u0007\b\f\n\r\t\u000B\\'\"".charAt(simple));
             return i + 1;
         }
-        int digits = letter == 'x' ? 2 : letter == 'u' ? 4 : letter == 'U' ? 8 : 0;
-        if (digits > 0 && i + digits < source.length() && isHexadecimal(i + 1, i + 1 + digits)) {
-            long point = Long.parseLong(source, i + 1, i + 1 + digits, 16);
+        Matcher code = CODE.matcher(source).region(i, source.length());
+        if (code.lookingAt()) {
+            boolean octal = code.group(1) == null;
+            long point = octal ? Long.parseLong(code.group(), 8) : Long.parseLong(code.group(1).substring(1), 16);
             if (point <= Character.MAX_CODE_POINT) {
                 text.appendCodePoint((int) point);
-                return i + 1 + digits;
+                return code.end();
             }
+        }
+        if ("xuU".indexOf(letter) >= 0) {
+            throw TemplateException.error("'\\%c' is not followed by a character's code", letter).in(lineAt(at));
         }
         text.append('\\').append(letter);
         return i + 1;
-    }
-
-    private boolean isHexadecimal(int from, int to) {
-        for (int i = from; i < to; i++) {
-            if (Character.digit(source.charAt(i), 16) < 0) {
-                return false;
-            }
-        }
-        return true;
     }
 
     private void add(Kind kind, String text) {

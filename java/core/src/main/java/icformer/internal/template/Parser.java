@@ -219,6 +219,15 @@ final class Parser {
 
     /** Names with commas between them, up to a keyword. */
     private List<String> names(String end) {
+        List<String> names = targets();
+        if (!skipName(end)) {
+            throw unexpected("'" + end + "'");
+        }
+        return names;
+    }
+
+    /** Names with commas between them, perhaps in parentheses. */
+    private List<String> targets() {
         List<String> names = new ArrayList<>();
         boolean parentheses = skipOperator("(");
         do {
@@ -227,13 +236,13 @@ final class Parser {
         if (parentheses) {
             expectOperator(")");
         }
-        if (!skipName(end)) {
-            throw unexpected("'" + end + "'");
-        }
         return names;
     }
 
     private Statement setStatement(int line) {
+        if (current().isOperator("(")) {
+            return assignment(targets(), line);
+        }
         String name = expectName();
         if (skipOperator(".")) {
             String attribute = expectName();
@@ -246,19 +255,22 @@ final class Parser {
         while (skipOperator(",")) {
             names.add(expectName());
         }
-        if (skipOperator("=")) {
-            Expression value = tupleOrExpression();
-            expectBlockEnd();
-            return new Statement.Set(names, value, line);
-        }
-        if (names.size() > 1) {
-            throw unexpected("'='");
+        if (names.size() > 1 || current().isOperator("=")) {
+            return assignment(names, line);
         }
         List<Expression.Filtered> filters = new ArrayList<>();
         while (skipOperator("|")) {
             filters.add(filter(NONE));
         }
         return new Statement.Capture(name, separately("endset"), filters, line);
+    }
+
+    /** The rest of {@code set names = value}. */
+    private Statement assignment(List<String> names, int line) {
+        expectOperator("=");
+        Expression value = tupleOrExpression();
+        expectBlockEnd();
+        return new Statement.Set(names, value, line);
     }
 
     private Statement filterBlock(int line) {

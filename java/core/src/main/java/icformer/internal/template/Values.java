@@ -188,7 +188,7 @@ final class Values {
         if (left instanceof String a && right instanceof String b) {
             return Texts.compare(a, b);
         }
-        if (left instanceof List<?> a && right instanceof List<?> b) {
+        if (left instanceof List<?> a && right instanceof List<?> b && a instanceof Tuple == b instanceof Tuple) {
             for (int i = 0; i < Math.min(a.size(), b.size()); i++) {
                 if (!equal(a.get(i), b.get(i), budget)) {
                     return compare(a.get(i), b.get(i), budget);
@@ -348,7 +348,7 @@ final class Values {
             case "*" -> Math.multiplyExact(left, right);
             case "//" -> Math.floorDiv(left, right);
             case "%" -> Math.floorMod(left, right);
-            default -> right < 0 ? (Object) Math.pow(left, right) : (Object) power(left, right);
+            default -> right < 0 ? real(operator, left, right) : (Object) power(left, right);
         };
     }
 
@@ -364,7 +364,8 @@ final class Values {
     }
 
     private static Object real(String operator, double left, double right) {
-        if (right == 0 && (operator.equals("/") || operator.equals("//") || operator.equals("%"))) {
+        boolean divides = operator.equals("/") || operator.equals("//") || operator.equals("%");
+        if (divides && right == 0 || operator.equals("**") && left == 0 && right < 0) {
             throw new ArithmeticException("division by zero");
         }
         return switch (operator) {

@@ -3,15 +3,22 @@ package icformer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import icformer.internal.format.GgufValue;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class ContextPromptTest {
     private static final String QUESTION = "When was the lighthouse built?";
+    @TempDir
+    private Path folder;
+
     private static Model model;
     private static Digester digester;
     private static ContextPrompt prompt;
@@ -139,6 +146,50 @@ class ContextPromptTest {
             own.append(session, digest, QUESTION);
             assertThat(session.length()).isEqualTo(own.length(digest, QUESTION));
         }
+    }
+
+    @Test
+    void aFormerWithoutMarkersAndTextsIsAskedAfterItsRows() throws IOException {
+        Path bare = folder.resolve("bare.gguf");
+        TestData.rewrite(TestData.former(), bare, ContextPromptTest::dropTexts, name -> !name.startsWith("marker_"));
+        try (Digester other = model.openDigester(bare, TestData.ONE_THREAD);
+                Session session = open(64)) {
+            ContextPrompt own = ContextPrompt.of(other, model);
+            Digest digest = other.digest(own.encodeContext("The lamp."));
+            own.append(session, digest, "");
+
+            assertThat(session.length()).isEqualTo(16).isEqualTo(own.length(digest, ""));
+            assertThat(logits(session)).isNotEmpty();
+            assertThatThrownBy(() -> own.appendForReconstruction(session, digest))
+                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
+                    .hasMessageContaining("no marker AE");
+            assertThat(session.length()).isEqualTo(16);
+        }
+    }
+
+    @Test
+    void theTextsOfAFormerComeBeforeTheTemplateOfTheModel() throws IOException {
+        Path chat = folder.resolve("chat.gguf");
+        GgufValue template = GgufValue.text("{% for m in messages %}[{{ m.content }}]{% endfor %}>");
+        TestData.rewrite(TestData.LLM, chat, keys -> keys.put("tokenizer.chat_template", template), name -> true);
+        Path bare = folder.resolve("bare.gguf");
+        TestData.rewrite(TestData.former(), bare, ContextPromptTest::dropTexts, name -> true);
+        try (Model chatModel = Model.open(chat);
+                Digester named = chatModel.openDigester(TestData.former(), TestData.ONE_THREAD);
+                Digester unnamed = chatModel.openDigester(bare, TestData.ONE_THREAD)) {
+            Digest digest = named.digest(prompt.encodeContext("The lamp."));
+            Tokenizer tokenizer = chatModel.tokenizer();
+
+            assertThat(ContextPrompt.of(named, chatModel).length(digest, QUESTION)).isEqualTo(prompt.length(digest, QUESTION));
+            assertThat(ContextPrompt.of(unnamed, chatModel).length(digest, QUESTION))
+                    .isEqualTo(tokenizer.encode("[", false, true).length + 17
+                            + tokenizer.encode("\n\n" + QUESTION, false, false).length
+                            + tokenizer.encode("]>", false, true).length);
+        }
+    }
+
+    private static void dropTexts(Map<String, GgufValue> metadata) {
+        metadata.keySet().removeIf(key -> key.startsWith("icformer.prompt."));
     }
 
     private static Session open(int contextLength) {

@@ -1,13 +1,24 @@
 package icformer;
 
+import icformer.internal.format.AtomicFile;
+import icformer.internal.format.GgufValue;
+import icformer.internal.format.GgufValues;
+import icformer.internal.format.GgufWriter;
+import icformer.internal.format.MappedFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** Small models with random weights, and how results are compared. */
@@ -50,6 +61,27 @@ final class TestData {
             return file;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Writes a GGUF file again, with other metadata and only the tensors whose names are kept. */
+    static void rewrite(Path source, Path out, Consumer<Map<String, GgufValue>> change, Predicate<String> kept)
+            throws IOException {
+        try (Arena arena = Arena.ofConfined();
+                GgufFile file = GgufFile.open(source)) {
+            MemorySegment bytes = MappedFile.map(source, arena);
+            Map<String, GgufValue> metadata = new LinkedHashMap<>(GgufValues.read(bytes, source));
+            change.accept(metadata);
+            List<TensorInfo> tensors = file.tensors().stream().filter(tensor -> kept.test(tensor.name())).toList();
+            List<GgufWriter.Entry> entries = tensors.stream()
+                    .map(tensor -> new GgufWriter.Entry(tensor.name(), tensor.type().number(), tensor.shape(), tensor.bytes()))
+                    .toList();
+            try (GgufWriter writer = GgufWriter.create(out, AtomicFile.Existing.KEEP, metadata, entries)) {
+                for (TensorInfo tensor : tensors) {
+                    writer.write(bytes.asSlice(file.dataOffset() + tensor.offset(), tensor.bytes()));
+                }
+                writer.commit();
+            }
         }
     }
 

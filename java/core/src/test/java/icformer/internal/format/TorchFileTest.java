@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -187,6 +188,75 @@ class TorchFileTest {
                 new Pickle().protocol(2).global("torch", "FloatStorage").op(')').op('R').bytes(),
                 Status.FORMAT,
                 "FloatStorage is called");
+    }
+
+    @Test
+    void refusesCallsWithoutTheirArguments() throws IOException {
+        String module = "torch._utils";
+        assertRefused(
+                new Pickle().protocol(2).global(module, "_rebuild_tensor_v2").op(')').op('R').bytes(),
+                Status.FORMAT, "a tensor has no storage and offset");
+        assertRefused(
+                new Pickle().protocol(2).global(module, "_rebuild_tensor_v2").tuple(0, 0, 0, 0).op('R').bytes(),
+                Status.FORMAT, "a tensor has no storage and offset");
+        for (Pickle argument : List.of(new Pickle().op(')'), new Pickle().tuple(1))) {
+            assertRefused(
+                    new Pickle().protocol(2).global(module, "_rebuild_parameter").raw(argument.bytes()).op('R').bytes(),
+                    Status.FORMAT, "a parameter has no tensor");
+        }
+        assertRefused(
+                new Pickle().protocol(2).global("collections", "OrderedDict").tuple(1).op('R').bytes(),
+                Status.FORMAT, "an OrderedDict is made with arguments");
+        assertRefused(new Pickle().protocol(2).op('N').op(')').op('R').bytes(), Status.FORMAT, "called that cannot be");
+        assertRefused(new Pickle().protocol(2).op('N').op('N').op('R').bytes(), Status.FORMAT, "a tuple is expected");
+    }
+
+    @Test
+    void refusesPersistentIdsThatAreNoStorage() throws IOException {
+        Pickle[] parts = {
+            new Pickle().text("module"), new Pickle().text("storage"),
+            new Pickle().global("collections", "OrderedDict"), new Pickle().global("torch", "HalfStorage"),
+            new Pickle().integer(0), new Pickle().text("0"),
+            new Pickle().text("8"), new Pickle().integer(8)
+        };
+        for (int wrong = 0; wrong < 4; wrong++) {
+            Pickle id = new Pickle().protocol(2).mark();
+            for (int part = 0; part < 4; part++) {
+                id.raw(parts[2 * part + (part == wrong ? 0 : 1)].bytes()).raw(part == 2 ? new Pickle().text("cpu").bytes() : new byte[0]);
+            }
+            assertRefused(id.op('t').op('Q').op('.').bytes(), Status.FORMAT, "a persistent id is no storage");
+        }
+        assertTensorRefused(-1, 0, new long[] {0}, new long[] {1}, "a persistent id is no storage");
+    }
+
+    @Test
+    void refusesValuesOfTheWrongKind() throws IOException {
+        assertRefused(new Pickle().protocol(2).op('}').op('N').op('a').op('.').bytes(), Status.FORMAT, "a list is expected");
+        assertRefused(new Pickle().protocol(2).op(']').text("k").op('N').op('s').bytes(), Status.FORMAT, "a dictionary is expected");
+        assertRefused(new Pickle().protocol(4).op('N').text("x").op(0x93).bytes(), Status.FORMAT, "a text is expected");
+        assertRefused(new Pickle().protocol(2).op('}').op('N').op('b').bytes(), Status.FORMAT, "given a state");
+        assertRefused(
+                new Pickle().protocol(2).op('}').text("k").integer(1).op('s').text("k").integer(2).op('s').bytes(),
+                Status.FORMAT, "two entries k");
+        assertTensorRefused(8, 0, new long[9], new long[9], "no tuple of at most 8 lengths");
+    }
+
+    /** Numbers and lists that other entries of a checkpoint have, in every width; all are read over. */
+    @Test
+    void readsOverWhatIsNoTensor() throws IOException {
+        byte[] pickle = new Pickle()
+                .protocol(2)
+                .op('}').op('q').op(0)
+                .op('K').op(7).op('0').op('M').raw(new byte[] {1, 2}).op('0').op('J').raw(new byte[4]).op('0')
+                .op('G').raw(new byte[8]).op('0').op(0x88).op('0').op(0x8a).op(0).op('0').op(0x8a).op(1).op(0xFF).op('0')
+                .op(']').op('N').op('a').mark().op('N').op('N').op('e').op('0')
+                .op(')').op(')').op(0x86).op('0').op('N').op('N').op('N').op(0x87).op('0')
+                .op('j').raw(new byte[4]).op('0').op('h').op(0).op('r').raw(new byte[] {1, 0, 0, 0})
+                .op('.')
+                .bytes();
+        try (Arena arena = Arena.ofConfined()) {
+            assertThat(TorchFile.read(archive(Packing.STORED, pickle, Map.of()), arena)).isEmpty();
+        }
     }
 
     @Test

@@ -90,6 +90,58 @@ class ProcessTest {
         assertThat(files()).isEmpty();
     }
 
+    /** While the virtual machine starts, files are opened, weights are laid out, a context is compressed, or tokens come. */
+    @Test
+    void anInterruptAtAnyMomentIsQuiet() throws Exception {
+        Path context = Files.writeString(folder.resolve("context.txt"), "The lamp burned whale oil. ".repeat(40));
+        for (int milliseconds = 30; milliseconds <= 930; milliseconds += 100) {
+            Process process = start(
+                    List.of("env", "--default-signal=INT"),
+                    Cli.withPair("ask", "--context", context.toString(), "--question", "When?", "--max-tokens", "2000"));
+            process.waitFor(milliseconds, TimeUnit.MILLISECONDS);
+            sendInterrupt(process);
+            assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
+            // the virtual machine's own words where it is too young to log that it ends
+            assertThat(errors(process)).as("%d ms", milliseconds).matches("(Runtime\\.exit\\(130\\) logging failed: .*\n)?");
+            assertThat(process.exitValue()).as("%d ms", milliseconds).isIn(130, 0);
+        }
+    }
+
+    /** What a file held before stays until the new one is complete, even if there is no time to clean up. */
+    @Test
+    void aKilledCommandLeavesTheFileThatWasThere() throws Exception {
+        Path out = Files.writeString(folder.resolve("out"), "before");
+        Process process = start(
+                List.of(), Cli.withModel("dump", "logits", "--tokens", "1", "--generate", "20000", "--ctx", "20100", "-o", out.toString()));
+        while (files().size() < 2 || files().stream().mapToLong(file -> file.toFile().length()).sum() < 10_000) {
+            assertThat(process.isAlive()).isTrue();
+            Thread.sleep(5);
+        }
+        process.destroyForcibly();
+        assertThat(process.waitFor()).isEqualTo(128 + 9);
+        assertThat(out).hasContent("before");
+    }
+
+    /** Killed at any moment, a file is the old one or the new one. */
+    @Test
+    void aQuantizedFileIsOldOrNew() throws Exception {
+        Path out = folder.resolve("out.gguf");
+        Path expected = folder.resolve("expected.gguf");
+        String[] quantize = {"quantize", Cli.MODEL.toString(), out.toString(), "q8_0", "--force"};
+        assertThat(start(List.of(), "quantize", Cli.MODEL.toString(), expected.toString(), "q8_0").waitFor()).isZero();
+        for (int milliseconds = 50; milliseconds <= 800; milliseconds += 125) {
+            Files.writeString(out, "before");
+            Process process = start(List.of(), quantize);
+            process.waitFor(milliseconds, TimeUnit.MILLISECONDS);
+            process.destroyForcibly().waitFor();
+            if (Files.size(out) == 6) {
+                assertThat(out).hasContent("before");
+            } else {
+                assertThat(out).hasSameBinaryContentAs(expected);
+            }
+        }
+    }
+
     @Test
     void outputIsUtf8WhateverTheLocale() throws Exception {
         Path file = folder.resolve("named.gguf");
@@ -109,8 +161,13 @@ class ProcessTest {
     }
 
     private static void interrupt(Process process) throws IOException, InterruptedException {
-        assertThat(new ProcessBuilder("kill", "-INT", String.valueOf(process.pid())).start().waitFor()).isZero();
+        assertThat(sendInterrupt(process)).isTrue();
         assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    }
+
+    /** Whether there was still a process to send it to. */
+    private static boolean sendInterrupt(Process process) throws IOException, InterruptedException {
+        return new ProcessBuilder("kill", "-INT", String.valueOf(process.pid())).start().waitFor() == 0;
     }
 
     private static String errors(Process process) throws IOException {

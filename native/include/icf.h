@@ -417,7 +417,8 @@ ICF_API void icf_session_close(icf_session *session);
 ICF_API icf_status icf_session_describe(const icf_session *session, icf_session_info *info, icf_error *error);
 
 /* Appends 1 … n_batch tokens and computes `outputs` (icf_output bits) of the last `n_outputs` of them, 0 … n_tokens. They
- * replace the outputs of the call before. ICF_ERROR_CAPACITY, with nothing appended, if n_ctx would be exceeded. */
+ * replace the outputs of the call before. ICF_ERROR_CAPACITY, with nothing appended, if n_ctx would be exceeded. Where a
+ * device other than the CPU fails while it computes, the outputs of the call before may be lost as well. */
 ICF_API icf_status icf_session_append_tokens(icf_session *session, const int32_t *tokens, long long n_tokens,
                                              long long n_outputs, int32_t outputs, icf_error *error);
 
@@ -447,7 +448,8 @@ ICF_API icf_status icf_session_get_hidden(const icf_session *session, long long 
 ICF_API void icf_sampling_init(icf_sampling *sampling);
 
 /* Chooses a token from the logits of the last row. `sampling` NULL: greedy. The session is not changed: append the token to
- * go on. */
+ * go on. A device with a memory of its own chooses the most likely tokens there, greedy or with top-k and without a
+ * repetition penalty: the other logits stay where they are, and among equals any may be taken. */
 ICF_API icf_status icf_session_sample(const icf_session *session, const icf_sampling *sampling, int32_t *token,
                                       icf_error *error);
 

@@ -119,6 +119,10 @@ void check_sampling(const icf_sampling & s) {
     }
 }
 
+bool penalises(const icf_sampling & s, size_t n_recent) {
+    return s.repetition_penalty != 1.0f && n_recent > 0;
+}
+
 int32_t most_likely(const float * logits, int n_vocab) {
     int32_t best = 0;
     for (int32_t i = 1; i < n_vocab; i++) {
@@ -131,7 +135,7 @@ int32_t most_likely(const float * logits, int n_vocab) {
 
 int32_t draw(const float * logits, int n_vocab, const icf_sampling & s, const int32_t * recent, size_t n_recent,
              long long position, std::vector<Candidate> & candidates) {
-    const bool penalised = s.repetition_penalty != 1.0f && n_recent > 0;
+    const bool penalised = penalises(s, n_recent);
     if (s.temperature == 0 && !penalised) {
         return most_likely(logits, n_vocab);
     }
@@ -143,6 +147,10 @@ int32_t draw(const float * logits, int n_vocab, const icf_sampling & s, const in
     if (penalised) {
         penalise(candidates, s.repetition_penalty, recent, n_recent);
     }
+    return draw_among(candidates, s, position);
+}
+
+int32_t draw_among(std::vector<Candidate> & candidates, const icf_sampling & s, long long position) {
     if (s.temperature == 0) {
         return std::min_element(candidates.begin(), candidates.end(), more_likely)->token;
     }

@@ -37,6 +37,9 @@ Session::Session(std::shared_ptr<const Model> model, const icf_session_options &
     for (const Model::Part & part : model_->parts()) {
         parts_.push_back(std::make_unique<Part>(*this, part, options));
     }
+    if (!parts_.back()->backend.is_cpu()) {
+        device_sampling_ = std::make_unique<DeviceSampling>(parts_.back()->backend);
+    }
 }
 
 void Session::describe(icf_session_info & info) const {
@@ -109,6 +112,9 @@ void Session::append(const int32_t * tokens, long long n, long long n_outputs, i
     shape.n_outputs = static_cast<int>(n_outputs);
     shape.outputs = n_outputs > 0 ? outputs : 0;
     tokens_.reserve(static_cast<size_t>(length() + n));
+    if (logits_elsewhere_) {
+        drop_outputs(); // their memory is the next graph's
+    }
     build(shape);
     fill_input(*parts_.front(), parts_.front()->graph.rows, staging_, fill);
     for (const auto & part : parts_) {
@@ -198,8 +204,9 @@ void Session::keep_outputs(long long n_outputs, int32_t outputs) {
     logits_.resize(n_logits);
     hidden_.resize(n_hidden);
     const DecodeGraph & graph = parts_.back()->graph;
-    if (n_logits > 0) {
-        ggml_backend_tensor_get(graph.logits, logits_.data(), 0, ggml_nbytes(graph.logits));
+    logits_elsewhere_ = n_logits > 0;
+    if (!device_sampling_) {
+        fetch_logits();
     }
     if (n_hidden > 0) {
         ggml_backend_tensor_get(graph.hidden, hidden_.data(), 0, ggml_nbytes(graph.hidden));
@@ -208,14 +215,27 @@ void Session::keep_outputs(long long n_outputs, int32_t outputs) {
     outputs_ = outputs;
 }
 
+void Session::fetch_logits() const {
+    if (logits_elsewhere_) {
+        const ggml_tensor * logits = parts_.back()->graph.logits;
+        ggml_backend_tensor_get(logits, logits_.data(), 0, ggml_nbytes(logits));
+        logits_elsewhere_ = false;
+    }
+}
+
+void Session::drop_outputs() {
+    n_outputs_ = 0;
+    outputs_ = 0;
+    logits_elsewhere_ = false;
+}
+
 void Session::truncate(long long length) {
     if (length < 0 || length > this->length()) {
         fail(ICF_ERROR_ARGUMENT, "cannot truncate to %lld positions: %lld are in use", length, this->length());
     }
     tokens_.resize(static_cast<size_t>(length));
     length_.store(length, std::memory_order_relaxed);
-    n_outputs_ = 0;
-    outputs_ = 0;
+    drop_outputs();
 }
 
 // ---- Outputs ----
@@ -231,6 +251,7 @@ static void check_rows(long long first, long long n, long long n_outputs, const 
 
 const float * Session::logits(long long first, long long n) const {
     check_rows(first, n, outputs_ & ICF_OUTPUT_LOGITS ? n_outputs_ : 0, "logits");
+    fetch_logits();
     return logits_.data() + first * model_->params().n_vocab;
 }
 
@@ -241,10 +262,20 @@ const float * Session::hidden(long long first, long long n) const {
 
 int32_t Session::sample(const icf_sampling & sampling) const {
     check_sampling(sampling);
-    const float * last = logits(std::max(0LL, n_outputs_ - 1), 1);
     const size_t window = sampling.repetition_window < 0 ? tokens_.size() : static_cast<size_t>(sampling.repetition_window);
     const size_t n_recent = std::min(window, tokens_.size());
+    if (logits_elsewhere_ && !penalises(sampling, n_recent) && sample_there(sampling)) {
+        return draw_among(candidates_, sampling, length());
+    }
+    const float * last = logits(std::max(0LL, n_outputs_ - 1), 1);
     return draw(last, model_->params().n_vocab, sampling, tokens_.data() + tokens_.size() - n_recent, n_recent, length(), candidates_);
+}
+
+// The candidates that a draw is among, where they are few enough for the device to choose them; else false.
+bool Session::sample_there(const icf_sampling & sampling) const {
+    const int k = sampling.temperature == 0 ? 1 : sampling.top_k;
+    const bool few = k > 0 && k <= model_->params().n_vocab / 8;
+    return few && n_outputs_ == 1 && device_sampling_->most_likely(parts_.back()->graph.logits, k, candidates_);
 }
 
 // ---- State ----
@@ -313,6 +344,7 @@ size_t Session::state_bytes() const {
 }
 
 void Session::save_state(char * target) const {
+    fetch_logits();
     StateHeader header = state_header();
     char * at = target + sizeof(header);
     const auto put = [&](const void * source, size_t count) {
@@ -387,6 +419,7 @@ void Session::restore_state(const char * source, size_t n_bytes) {
     tokens_.swap(tokens);
     logits_.swap(logits);
     hidden_.swap(hidden);
+    logits_elsewhere_ = false;
     n_outputs_ = header.n_outputs;
     outputs_ = header.outputs;
     length_.store(header.length, std::memory_order_relaxed);

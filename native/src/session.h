@@ -1,6 +1,7 @@
 // One timeline of an LLM: its KV cache, its tokens, and the outputs of the last append.
 #pragma once
 
+#include "device_sampling.h"
 #include "graph_decode.h"
 #include "model.h"
 #include "sampling.h"
@@ -58,6 +59,9 @@ private:
     void fill_mask(const Part & part, int n);
     void compute();
     void keep_outputs(long long n_outputs, int32_t outputs);
+    void drop_outputs();
+    void fetch_logits() const;
+    bool sample_there(const icf_sampling & sampling) const;
     static uint64_t state_checksum(StateHeader header, const char * content, size_t count);
     StateHeader state_header() const;
     size_t cache_bytes(long long length) const;
@@ -73,7 +77,8 @@ private:
     std::vector<int32_t> tokens_; // of every position; -1 where an embedding row was appended
     long long n_outputs_ = 0;
     int32_t outputs_ = 0;
-    std::vector<float> logits_; // [n_outputs, n_vocab]
+    mutable std::vector<float> logits_; // [n_outputs, n_vocab]
+    mutable bool logits_elsewhere_ = false; // still in the memory of the device, not in `logits_`
     std::vector<float> hidden_; // [n_outputs, n_embd]
 
     std::vector<float> staging_;          // rows on their way to another device
@@ -83,6 +88,7 @@ private:
     std::vector<int32_t> last_positions_;
     std::vector<ggml_fp16_t> mask_;
     mutable std::vector<Candidate> candidates_;
+    mutable std::unique_ptr<DeviceSampling> device_sampling_; // NULL where the last layers are the CPU's
 };
 
 } // namespace icf

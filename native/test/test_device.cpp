@@ -1,5 +1,6 @@
 // The device that ICF_TEST_DEVICE names, or else the first GPU, against the CPU. Without either all of this is skipped by name.
-#include "backend.h"
+#include "device_logits.h"
+#include "device_sampling.h"
 #include "error.h"
 #include "gguf_builder.h"
 
@@ -192,6 +193,83 @@ static void decoders() {
     }
 }
 
+static void choosing_on_the_device() {
+    NEED_DEVICE
+    const Backend backend(device, 1);
+    DeviceSampling sampling(backend);
+    const std::vector<float> values = Random(5).floats(32000);
+    const DeviceLogits logits(backend, values);
+    std::vector<Candidate> candidates;
+    for (int k : {1, 2, 40, 1000}) {
+        CHECK_SAYING(sampling.most_likely(logits.tensor, k, candidates), "the device does not choose the %d most likely", k);
+        std::vector<float> sorted = values, chosen;
+        std::sort(sorted.begin(), sorted.end(), std::greater<float>());
+        sorted.resize(candidates.size());
+        for (const Candidate & c : candidates) {
+            CHECK_EQUAL(values[size_t(c.token)], c.logit);
+            chosen.push_back(c.logit);
+        }
+        std::sort(chosen.begin(), chosen.end(), std::greater<float>());
+        CHECK(chosen == sorted);
+    }
+}
+
+// The same token whether the logits are still on the device or have come to the host, and the same logits either way.
+static void sampling() {
+    NEED_DEVICE
+    const ModelPtr model = open_on(device, fixture("decoder-llama-gqa.gguf"));
+    const size_t n_vocab = size_t(describe(model.get()).n_vocab);
+    const SessionPtr session = open_session(model.get());
+    const SessionPtr copy = open_session(model.get());
+    icf_sampling greedy, top_k, penalised;
+    for (icf_sampling * s : {&greedy, &top_k, &penalised}) {
+        icf_sampling_init(s);
+    }
+    top_k.temperature = penalised.temperature = 0.9f;
+    top_k.top_k = penalised.top_k = 6;
+    top_k.top_p = 0.95f;
+    penalised.repetition_penalty = 1.2f;
+    int32_t token = 1;
+    for (int i = 0; i < 40; i++) {
+        for (icf_session * s : {session.get(), copy.get()}) {
+            CHECK_OK(icf_session_append_tokens(s, &token, 1, 1, ICF_OUTPUT_LOGITS, &check_error));
+        }
+        std::vector<float> logits(n_vocab);
+        CHECK_OK(icf_session_get_logits(copy.get(), 0, 1, logits.data(), (long long)n_vocab, &check_error));
+        for (const icf_sampling & s : {greedy, top_k, penalised}) {
+            int32_t here = -1, there = -1;
+            CHECK_OK(icf_session_sample(session.get(), &s, &there, &check_error));
+            CHECK_OK(icf_session_sample(copy.get(), &s, &here, &check_error));
+            CHECK_EQUAL(here, there);
+            token = there;
+        }
+        std::vector<float> late(n_vocab);
+        CHECK_OK(icf_session_get_logits(session.get(), 0, 1, late.data(), (long long)n_vocab, &check_error));
+        CHECK(late == logits);
+    }
+    CHECK_EQUAL(icf_session_state_bytes(session.get()), icf_session_state_bytes(copy.get()));
+    CHECK_OK(icf_session_truncate(session.get(), 10, &check_error));
+    CHECK_STATUS(ICF_ERROR_STATE, icf_session_sample(session.get(), &greedy, &token, &check_error));
+}
+
+// A state holds logits that nobody has looked at.
+static void states_hold_logits() {
+    NEED_DEVICE
+    const ModelPtr model = open_on(device, fixture("decoder-llama-gqa.gguf"));
+    const size_t n_vocab = size_t(describe(model.get()).n_vocab);
+    const SessionPtr source = open_session(model.get()), target = open_session(model.get());
+    const std::vector<int32_t> tokens = Random(11).tokens(9, int(n_vocab));
+    CHECK_OK(icf_session_append_tokens(source.get(), tokens.data(), 9, 2, ICF_OUTPUT_LOGITS, &check_error));
+    std::vector<char> state(size_t(icf_session_state_bytes(source.get())));
+    long long written = 0;
+    CHECK_OK(icf_session_save_state(source.get(), state.data(), (long long)state.size(), &written, &check_error));
+    CHECK_OK(icf_session_restore_state(target.get(), state.data(), written, &check_error));
+    std::vector<float> a(2 * n_vocab), b(2 * n_vocab);
+    CHECK_OK(icf_session_get_logits(source.get(), 0, 2, a.data(), (long long)a.size(), &check_error));
+    CHECK_OK(icf_session_get_logits(target.get(), 0, 2, b.data(), (long long)b.size(), &check_error));
+    CHECK(a == b);
+}
+
 // Outputs of a batch's last rows alone, at any place in it.
 static void last_rows_of_batches() {
     NEED_DEVICE
@@ -374,6 +452,9 @@ int main() {
     RUN_MEASURED(formers_of_every_type);
     RUN_MEASURED(batches);
     RUN_MEASURED(decoders);
+    RUN(choosing_on_the_device);
+    RUN(sampling);
+    RUN(states_hold_logits);
     RUN_MEASURED(last_rows_of_batches);
     RUN_MEASURED(decoders_of_every_type);
     RUN_MEASURED(caches_of_every_type);

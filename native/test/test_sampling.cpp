@@ -1,8 +1,11 @@
+#include "device_logits.h"
+#include "device_sampling.h"
 #include "error.h"
 #include "fixtures.h"
 #include "sampling.h"
 
 #include <functional>
+#include <numeric>
 
 using namespace icf;
 using namespace test;
@@ -206,6 +209,58 @@ static void ranges() {
     }
 }
 
+// ---- Where the logits lie ----
+
+static void a_device_chooses_the_most_likely() {
+    const Backend backend(0, 1);
+    DeviceSampling sampling(backend);
+    const std::vector<float> values = Random(5).floats(1000);
+    const DeviceLogits logits(backend, values);
+    std::vector<int32_t> sorted(values.size());
+    std::iota(sorted.begin(), sorted.end(), 0);
+    std::sort(sorted.begin(), sorted.end(), [&](int32_t a, int32_t b) { return values[size_t(a)] > values[size_t(b)]; });
+    std::vector<Candidate> candidates;
+    for (int k : {1, 2, 7, 40, 125}) {
+        CHECK(sampling.most_likely(logits.tensor, k, candidates));
+        CHECK_EQUAL(k, candidates.size());
+        std::sort(candidates.begin(), candidates.end(), [](const Candidate & a, const Candidate & b) { return a.logit > b.logit; });
+        for (size_t i = 0; i < candidates.size(); i++) {
+            CHECK_EQUAL(sorted[i], candidates[i].token);
+            CHECK_EQUAL(values[size_t(sorted[i])], candidates[i].logit);
+        }
+    }
+}
+
+// A draw among the k most likely is the same draw, whoever dropped the others.
+static void a_draw_needs_the_most_likely_only() {
+    const Backend backend(0, 1);
+    DeviceSampling sampling(backend);
+    const std::vector<float> values = Random(6).floats(500);
+    const DeviceLogits logits(backend, values);
+    icf_sampling s = setting(0.8f);
+    s.top_p = 0.9f;
+    s.min_p = 0.05f;
+    std::vector<Candidate> candidates;
+    for (int k : {1, 5, 30}) {
+        s.top_k = k;
+        for (long long position = 0; position < 50; position++) {
+            CHECK(sampling.most_likely(logits.tensor, k, candidates));
+            CHECK_EQUAL(draw_one(values, s, position), draw_among(candidates, s, position));
+        }
+    }
+}
+
+static void a_device_does_not_choose_what_is_no_number() {
+    const Backend backend(0, 1);
+    DeviceSampling sampling(backend);
+    std::vector<Candidate> candidates = {{1, 2.0f, 0}};
+    const DeviceLogits logits(backend, std::vector<float>(64, NAN));
+    for (int k : {1, 8}) {
+        CHECK(!sampling.most_likely(logits.tensor, k, candidates));
+        CHECK(candidates.empty());
+    }
+}
+
 int main() {
     RUN(distributions);
     RUN(filters);
@@ -214,5 +269,8 @@ int main() {
     RUN(penalties);
     RUN(strange_logits);
     RUN(ranges);
+    RUN(a_device_chooses_the_most_likely);
+    RUN(a_draw_needs_the_most_likely_only);
+    RUN(a_device_does_not_choose_what_is_no_number);
     return check_result();
 }

@@ -58,7 +58,7 @@ class ContextPromptTest {
                     .isEqualTo(byHand.length())
                     .isEqualTo(prompt.length(digest, QUESTION))
                     .isEqualTo(before.length + 16 + 1 + question.length + after.length);
-            assertThat(TestData.relativeL2(logits(session), logits(byHand))).isLessThan(1e-5);
+            assertThat(TestData.relativeL2(logits(session), logits(byHand))).isLessThan(TestData.rounding(1e-5));
         }
     }
 

@@ -94,7 +94,7 @@ class DigesterTest {
         Digest single = digester.digest(tokens(100), options);
         Digest batched = digester.digest(tokens(100), options.withBatch(3));
 
-        assertThat(TestData.relativeL2(batched.rows(), single.rows())).isLessThan(1e-5);
+        assertThat(TestData.relativeL2(batched.rows(), single.rows())).isLessThan(TestData.rounding(1e-5));
     }
 
     /** A digest row sees those before it alone. */
@@ -145,8 +145,8 @@ class DigesterTest {
             assertThat(plain.info().method()).isEqualTo(DigesterOptions.Method.PLAIN);
             assertThat(digester.info().method()).isEqualTo(DigesterOptions.Method.FAST);
             assertThat(tableless.info().tableBytes()).isZero();
-            assertThat(TestData.relativeL2(digester.digest(tokens(40)).rows(), expected.rows())).isLessThan(2e-5);
-            assertThat(TestData.relativeL2(tableless.digest(tokens(40)).rows(), expected.rows())).isLessThan(2e-5);
+            assertThat(TestData.relativeL2(digester.digest(tokens(40)).rows(), expected.rows())).isLessThan(TestData.rounding(2e-5));
+            assertThat(TestData.relativeL2(tableless.digest(tokens(40)).rows(), expected.rows())).isLessThan(TestData.rounding(2e-5));
         }
     }
 
@@ -175,7 +175,7 @@ class DigesterTest {
             Digest ofTokens = digester.digest(tokens, options);
             Digest ofRows = digester.digestEmbeddings(model.embed(tokens, arena), 40, options);
 
-            assertThat(TestData.relativeL2(ofRows.rows(), ofTokens.rows())).isLessThan(1e-6);
+            assertThat(TestData.relativeL2(ofRows.rows(), ofTokens.rows())).isLessThan(TestData.rounding(1e-6));
             assertThat(ofRows.chunks()).isEqualTo(ofTokens.chunks());
             assertThat(ofRows.origin().contextSha256()).isEmpty();
         }
@@ -265,7 +265,7 @@ class DigesterTest {
             MemorySegment rows = model.embed(tokens(10), arena);
             Digest digest = alone.digestEmbeddings(rows, 10);
 
-            assertThat(TestData.relativeL2(digest.rows(), digester.digest(tokens(10)).rows())).isLessThan(1e-6);
+            assertThat(TestData.relativeL2(digest.rows(), digester.digest(tokens(10)).rows())).isLessThan(TestData.rounding(1e-6));
             assertThat(digest.origin().modelFingerprint()).isZero();
             assertThatThrownBy(() -> alone.digest(tokens(10)))
                     .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));

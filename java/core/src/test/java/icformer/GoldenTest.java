@@ -342,8 +342,9 @@ class GoldenTest {
     }
 
     private static void check(String set, String name, String what, double deviation, double bar) {
-        TABLE.add(line(set, name, what, "%.2e".formatted(deviation), "%.2e".formatted(bar)));
-        assertThat(deviation).as("%s %s: %s", set, name, what).isLessThanOrEqualTo(bar);
+        double allowed = TestData.rounding(bar);
+        TABLE.add(line(set, name, what, "%.2e".formatted(deviation), "%.2e".formatted(allowed)));
+        assertThat(deviation).as("%s %s: %s", set, name, what).isLessThanOrEqualTo(allowed);
     }
 
     private static String line(String set, String name, String what, String measured, String allowed) {

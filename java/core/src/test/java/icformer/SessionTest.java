@@ -94,7 +94,7 @@ class SessionTest {
         float[] divided = logits(session);
         try (Session whole = model.openSession(OPTIONS.withBatchLength(64))) {
             whole.append(tokens);
-            assertThat(TestData.relativeL2(divided, logits(whole))).isLessThan(1e-5);
+            assertThat(TestData.relativeL2(divided, logits(whole))).isLessThan(TestData.rounding(1e-5));
         }
         session.truncate(0);
         for (int token : tokens) {
@@ -102,7 +102,7 @@ class SessionTest {
         }
 
         assertThat(session.length()).isEqualTo(50);
-        assertThat(TestData.relativeL2(logits(session), divided)).isLessThan(1e-5);
+        assertThat(TestData.relativeL2(logits(session), divided)).isLessThan(TestData.rounding(1e-5));
     }
 
     @Test
@@ -152,7 +152,7 @@ class SessionTest {
 
         session.truncate(0);
         session.append(Arrays.copyOf(tokens, 25));
-        assertThat(TestData.relativeL2(logits(session), Arrays.copyOf(rows, VOCABULARY))).isLessThan(1e-5);
+        assertThat(TestData.relativeL2(logits(session), Arrays.copyOf(rows, VOCABULARY))).isLessThan(TestData.rounding(1e-5));
     }
 
     @Test
@@ -168,7 +168,7 @@ class SessionTest {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment target = arena.allocate(ValueLayout.JAVA_FLOAT, 4 * WIDTH);
             session.hidden(0, 4, target);
-            assertThat(TestData.relativeL2(target.toArray(ValueLayout.JAVA_FLOAT), hidden)).isLessThan(1e-6);
+            assertThat(TestData.relativeL2(target.toArray(ValueLayout.JAVA_FLOAT), hidden)).isLessThan(TestData.rounding(1e-6));
         }
         assertRefused(Status.STATE, () -> session.logits(new float[VOCABULARY]));
         assertRefused(Status.STATE, () -> session.sample(Sampling.greedy()));
@@ -245,7 +245,7 @@ class SessionTest {
         assertThat(session.length()).isEqualTo(3);
         session.truncate(2);
         session.append(7);
-        assertThat(TestData.relativeL2(logits(session), expected)).isLessThan(1e-5);
+        assertThat(TestData.relativeL2(logits(session), expected)).isLessThan(TestData.rounding(1e-5));
     }
 
     @Test
@@ -256,7 +256,7 @@ class SessionTest {
         session.truncate(2);
         session.append(7);
 
-        assertThat(TestData.relativeL2(logits(session), expected)).isLessThan(1e-5);
+        assertThat(TestData.relativeL2(logits(session), expected)).isLessThan(TestData.rounding(1e-5));
         assertRefused(Status.ARGUMENT, () -> session.truncate(4));
         assertRefused(Status.ARGUMENT, () -> session.truncate(-1));
     }

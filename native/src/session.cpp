@@ -112,14 +112,14 @@ void Session::append(const int32_t * tokens, long long n, long long n_outputs, i
     shape.n_outputs = static_cast<int>(n_outputs);
     shape.outputs = n_outputs > 0 ? outputs : 0;
     tokens_.reserve(static_cast<size_t>(length() + n));
-    if (logits_elsewhere_) {
-        drop_outputs(); // their memory is the next graph's
-    }
     build(shape);
     fill_input(*parts_.front(), parts_.front()->graph.rows, staging_, fill);
     for (const auto & part : parts_) {
         part->cache.prepare(static_cast<int>(length() + n));
         fill_inputs(*part, shape.n_rows);
+    }
+    if (logits_elsewhere_) {
+        drop_outputs(); // they are overwritten where they are
     }
     compute();
     keep_outputs(shape.n_outputs, shape.outputs);
@@ -133,6 +133,7 @@ void Session::build(const DecodeShape & shape) {
     if (shape == shape_) {
         return;
     }
+    fetch_logits(); // their memory is the next graph's
     shape_ = DecodeShape();
     for (const auto & part : parts_) {
         part->graph = build_decode_graph(part->runner, model_->params(), model_->weights(), part->layers, part->products,

@@ -107,7 +107,7 @@ static std::vector<Device> load_devices() {
 }
 
 const std::vector<Device> & devices() {
-    static const std::vector<Device> loaded = load_devices();
+    static std::vector<Device> loaded = load_devices();
     return loaded;
 }
 

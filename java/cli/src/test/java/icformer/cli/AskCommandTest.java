@@ -57,7 +57,7 @@ class AskCommandTest {
                 .containsEntry("digest_rows", 16L)
                 .containsEntry("tokens", 32L)
                 .containsEntry("finish_reason", "limit")
-                .containsEntry("device", "CPU")
+                .containsEntry("device", Cli.device().name())
                 .containsEntry("model", "tiny-random-llama")
                 .containsEntry("former", "icformer")
                 .containsKeys("compress_ms", "first_token_ms", "tokens_per_second");

@@ -2,6 +2,9 @@ package icformer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import icformer.Device;
+import icformer.Devices;
+import icformer.Model;
 import icformer.internal.format.Json;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -31,6 +34,19 @@ final class Cli {
     static final String QUESTION = "When was the lighthouse built?";
 
     private Cli() {}
+
+    /** The device on which commands compute that name none. */
+    static Device device() throws IOException {
+        try (Model model = Model.open(MODEL)) {
+            return Devices.all().get(model.info().device());
+        }
+    }
+
+    /** How far results may be from exact ones: {@code bar} where the CPU computes, no less than halves cost elsewhere. */
+    static double rounding(double bar) throws IOException {
+        Device device = device();
+        return device.kind() == Device.Kind.CPU ? bar : Math.max(bar, device.name().startsWith("Vulkan") ? 2e-2 : 5e-3);
+    }
 
     /**
      * What became of a command.

@@ -22,7 +22,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class DumpCommandTest {
-    private static final double TOLERANCE = 2e-5;
 
     @TempDir
     private Path folder;
@@ -182,7 +181,7 @@ class DumpCommandTest {
         return Arrays.stream(ids(ids)).mapToObj(String::valueOf).collect(Collectors.joining(","));
     }
 
-    private static void assertSame(float[] actual, float[] expected) {
+    private static void assertSame(float[] actual, float[] expected) throws IOException {
         assertThat(actual).hasSameSizeAs(expected);
         double difference = 0;
         double norm = 0;
@@ -190,6 +189,6 @@ class DumpCommandTest {
             difference += Math.pow((double) actual[i] - expected[i], 2);
             norm += Math.pow(expected[i], 2);
         }
-        assertThat(Math.sqrt(difference / norm)).isLessThan(TOLERANCE);
+        assertThat(Math.sqrt(difference / norm)).isLessThan(Cli.rounding(2e-5));
     }
 }

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -27,6 +28,14 @@ import org.junit.jupiter.api.io.TempDir;
 class ProcessTest {
     @TempDir
     private Path folder;
+
+    private final List<Process> started = new ArrayList<>();
+
+    /** A test that fails leaves nothing running. */
+    @AfterEach
+    void end() {
+        started.forEach(Process::destroyForcibly);
+    }
 
     @Test
     void theExitCodeIsThatOfTheCommand() throws Exception {
@@ -196,7 +205,9 @@ class ProcessTest {
             command.addAll(List.of("-cp", System.getProperty("java.class.path"), "icformer.cli.Main"));
         }
         command.addAll(List.of(args));
-        return new ProcessBuilder(command).start();
+        Process process = new ProcessBuilder(command).start();
+        started.add(process);
+        return process;
     }
 
     private static String property(String name) {

@@ -106,7 +106,7 @@ class ProcessTest {
         for (int milliseconds = 30; milliseconds <= 930; milliseconds += 100) {
             Process process = start(
                     List.of("env", "--default-signal=INT"),
-                    Cli.withPair("ask", "--context", context.toString(), "--question", "When?", "--max-tokens", "2000"));
+                    Cli.withPair("ask", "--context", context.toString(), "--question", "When?", "--max-tokens", "1900"));
             process.waitFor(milliseconds, TimeUnit.MILLISECONDS);
             sendInterrupt(process);
             assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();

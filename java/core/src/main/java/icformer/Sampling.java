@@ -4,7 +4,7 @@ package icformer;
  * How a token is chosen from logits. Applied in this order: repetition penalty, temperature, top-k, top-p, min-p; then one
  * token is drawn. The draw depends on the seed, the position and the logits alone.
  *
- * @param temperature 0 or more; 0 is greedy: the most likely token, the lowest id among equals
+ * @param temperature 0 or more; 0 is greedy: the most likely token, on the CPU the lowest id among equals
  * @param topK keep the so many most likely tokens; 0 keeps all
  * @param topP keep the fewest tokens whose probabilities reach this, in (0, 1]; 1 keeps all
  * @param minP drop tokens less likely than this times the most likely one, in [0, 1]; 0 drops none

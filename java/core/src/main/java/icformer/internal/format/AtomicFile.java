@@ -68,6 +68,10 @@ public final class AtomicFile implements AutoCloseable {
             FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
             return new AtomicFile(target, temporary, existing, channel);
+        } catch (FileSystemException e) { // it names the temporary file, which nobody has heard of
+            Unfinished.remove(temporary);
+            String reason = e.getReason() == null ? "" : ": " + e.getReason();
+            throw new FileSystemException(path.toString(), null, "its folder cannot be written to" + reason);
         } catch (IOException | RuntimeException e) {
             Unfinished.remove(temporary);
             throw e;

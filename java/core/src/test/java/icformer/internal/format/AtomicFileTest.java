@@ -7,12 +7,15 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 class AtomicFileTest {
@@ -40,6 +43,17 @@ class AtomicFileTest {
             assertThat(names()).hasSize(1);
         }
         assertThat(names()).isEmpty();
+    }
+
+    /** Nobody, root neither, makes files in the kernel's folders. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void namesTheFileWhoseFolderCannotBeWrittenTo() {
+        for (String target : List.of("/proc/out.bin", "/sys/out.bin")) {
+            assertThatThrownBy(() -> AtomicFile.create(Path.of(target), AtomicFile.Existing.KEEP))
+                    .isInstanceOf(FileSystemException.class)
+                    .hasMessageStartingWith(target + ": its folder cannot be written to");
+        }
     }
 
     @Test

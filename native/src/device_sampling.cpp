@@ -1,6 +1,5 @@
 #include "device_sampling.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace icf {

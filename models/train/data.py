@@ -77,6 +77,11 @@ def read_documents(path: Path, tokenizer: Tokenizer, prompt: Prompt, longest: in
     return [d for d in documents if 0 < len(d.ids) <= longest]
 
 
+def growing(start: int, longest: int, progress: float, grown: float) -> int:
+    """A length that grows from `start` to `longest`, by equal factors, until `progress` reaches `grown`."""
+    return longest if progress >= grown else round(start * (longest / start) ** (progress / grown))
+
+
 class Batches:
     """Seeded batches of documents of similar length; batch number s depends on (seed, s) alone, so training can resume."""
 
@@ -87,12 +92,13 @@ class Batches:
         self.buckets: dict[int, list[Document]] = {}
         for document in documents:
             self.buckets.setdefault(len(document.ids) // self.WIDTH, []).append(document)
+        self.shortest = min(len(d.ids) for d in documents)
         self.longest = max(len(d.ids) for d in documents)
 
-    def draw(self, step: int, progress: float, cost, start: int = 24, grown: float = 0.4) -> list[Document]:
+    def draw(self, step: int, progress: float, cost, start: int = 8, grown: float = 0.4) -> list[Document]:
         """About `tokens` of cost(length). Lengths grow from `start` to the longest until `progress` reaches `grown`."""
         chance = random.Random(f"{self.seed} {step}")
-        limit = self.longest if progress >= grown else start + (self.longest - start) * progress / grown
+        limit = growing(max(start, self.shortest), self.longest, progress, grown)
         keys = [key for key in self.buckets if key * self.WIDTH <= limit]
         # Longer documents hold more of what is to be learned: a bucket weighs as its documents' tokens.
         weights = [len(self.buckets[key]) * (key + 1) for key in keys]

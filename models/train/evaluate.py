@@ -4,7 +4,7 @@
 
 Answers are decoded greedily from the full context, from the digest, from the context cut to the digest's number of rows, and
 without any context; their perplexity is that of the wanted answers, end token included. Reconstructions are decoded from
-[digest, AE]; their scores are given by context length. `icf eval answers` measures GGUF files in the same way.
+[digest, AE], chunk by chunk; their scores are given by context length. `icf eval answers` measures GGUF files in the same way.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from data import Prompt, Tokenizer, read_documents
 from former import Former
 from icae import Icae
 from metrics import bleu4, exact_match, f1, rouge_2, rouge_l
-from train import digest_rows, frozen_llm
+from train import digest_rows, even_chunks, frozen_llm
 
 
 @torch.no_grad()
@@ -41,6 +41,14 @@ def negative_log_likelihood(llm, front: torch.Tensor, answer: list[int]) -> floa
     rows = torch.cat([front, llm.get_input_embeddings()(torch.tensor(answer[:-1], dtype=torch.long))])
     logits = llm(inputs_embeds=rows[None]).logits[0, len(front) - 1:]
     return float(torch.nn.functional.cross_entropy(logits, torch.tensor(answer), reduction="sum"))
+
+
+def length_class(length: int, chunk: int) -> int:
+    """The upper bound of a length's class: a multiple of a quarter of a chunk, or a chunk doubled once or more."""
+    quarter = math.ceil(chunk / 4)
+    if length <= 4 * quarter:
+        return math.ceil(max(length, 1) / quarter) * quarter
+    return 4 * quarter * 2 ** math.ceil(math.log2(length / (4 * quarter)))
 
 
 def mean(values: list) -> float | None:
@@ -76,10 +84,9 @@ def main():
     parser.add_argument("--ratio", type=int, default=0, help="tokens of a chunk for each row: keeps the first rows of its digest")
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[1] / "demo/test.jsonl")
     parser.add_argument("--documents", type=int, default=0, help="first documents of the file; 0 for all")
-    parser.add_argument("--longest", type=int, default=64, help="longest context, in tokens")
+    parser.add_argument("--longest", type=int, default=512, help="longest context, in tokens")
     parser.add_argument("--questions", type=int, default=0, help="first questions of a document; 0 for all")
     parser.add_argument("--reconstructions", type=int, default=50, help="documents to reconstruct")
-    parser.add_argument("--bucket", type=int, default=16, help="width of a class of context lengths, in tokens")
     parser.add_argument("--max-tokens", type=int, default=32, help="most tokens of an answer")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--json", type=Path)
@@ -105,7 +112,8 @@ def main():
     lengths: dict[str, list] = {}
     with torch.no_grad():
         for index, document in enumerate(documents):
-            bucket = str((len(document.ids) - 1) // a.bucket * a.bucket + a.bucket)
+            bucket = str(length_class(len(document.ids), a.chunk))
+            chunks = even_chunks(len(document.ids), a.chunk)
             contexts = {"full": rows_of(document.ids), "none": rows_of([])}
             if compressor is not None:
                 rows = digest_rows(compressor, embed, [document], a.chunk, keep, "cpu")[0]
@@ -121,7 +129,9 @@ def main():
                     by_length.setdefault(bucket, {}).setdefault(name, []).append(match)
                     by_kind.setdefault(q.kind, {}).setdefault(name, []).append(match)
             if compressor is not None and index < a.reconstructions:
-                copy = greedy(llm, torch.cat([rows, compressor.AE[0]]), tokenizer.eos, len(document.ids) + 8)
+                copy = []  # each chunk from its own rows
+                for part, (first, end) in zip(rows.split(len(rows) // len(chunks)), chunks):
+                    copy += greedy(llm, torch.cat([part, compressor.AE[0]]), tokenizer.eos, end - first + 8)
                 lengths.setdefault(bucket, []).append(bleu4(copy, document.ids))
     report = {"documents": len(documents), "cases": len(scores["full"].matches)}
     report |= {name: found.report() for name, found in scores.items()}

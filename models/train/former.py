@@ -132,8 +132,9 @@ class Former(nn.Module):
         self.AE.copy_((ae if ae is not None else embeddings.float().mean(0)).view(1, 1, -1))
 
     @torch.no_grad()
-    def start_in_place(self, sharpness: float = 4.5, frequencies: int = 6):
+    def start_in_place(self, sharpness: float = 4.5, frequencies: int = 6, looks: list[int] | None = None):
         """Lets head h of digest i begin by looking at one place: token h of the i-th group of chunk_length / k tokens.
+        `looks` names other tokens for the heads than 0, 1, 2, ...
 
         RoPE makes a score depend on the distance only. With the constant b as bias of the keys, the query R(-distance) b has
         its highest score there. The digest embedding holds (cos, sin) of its own distance, and the query matrix of head h
@@ -166,7 +167,7 @@ class Former(nn.Module):
             attention.q_proj.weight.mul_(0.1)
             attention.k_proj.weight.mul_(0.1)
             for head in range(c.num_attention_heads):
-                offset = (head - (c.num_attention_heads - ratio) // 2) * omega
+                offset = (looks[head] if looks else head - (c.num_attention_heads - ratio) // 2) * omega
                 cos, sin = torch.diag(offset.cos()), torch.diag(offset.sin())
                 base = head * dim
                 attention.q_proj.weight[base:base + frequencies, : 2 * frequencies] = amplitude * rms * torch.cat([cos, -sin], 1)

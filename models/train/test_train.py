@@ -19,7 +19,9 @@ from data import Batches, Document, Prompt, Question, read_documents  # noqa: E4
 from former import Former, FormerConfig  # noqa: E402
 from icae import Icae  # noqa: E402
 from induction import start_with_induction  # noqa: E402
-from train import digest_rows, even_chunks, lm_sequence, rate_at  # noqa: E402
+from packing import Packing  # noqa: E402
+from evaluate import length_class  # noqa: E402
+from train import digest_rows, even_chunks, lm_sequence, parse, pieces, rate_at  # noqa: E402
 
 
 FORMER_NAMES = export.LLM_NAMES | {
@@ -92,6 +94,64 @@ class FormerTest(unittest.TestCase):
             again = Former.load(Path(folder))
         for name, value in former.state_dict().items():
             self.assertTrue(torch.equal(value, again.state_dict()[name]), name)
+
+
+class PackingTest(unittest.TestCase):
+    CONFIG = FormerConfig(64, 96, 2, 4, 4, 8, 32)
+
+    def packing(self, config=CONFIG):
+        torch.manual_seed(7)
+        embeddings = torch.randn(50, 64)
+        packing = Packing(config)
+        packing.begin(embeddings, embeddings[3])
+        return packing, embeddings
+
+    def test_a_row_holds_the_tokens_of_its_group_in_order(self):
+        packing, embeddings = self.packing()
+        packing.places.zero_()
+        rows = packing(embeddings[None, 10:42], torch.tensor([32]))[0] / packing.scale
+        for i in range(8):
+            for j in range(4):  # the code of a place, turned back, is most like the token that stands there
+                part = slice(j * 16, (j + 1) * 16)
+                seen = rows[i, part] @ packing.codes[part] @ embeddings[10:42].T
+                self.assertEqual(int(seen.argmax()), 4 * i + j)
+
+    def test_groups_are_counted_from_the_end(self):
+        packing, embeddings = self.packing()
+        whole = packing(embeddings[None, 10:42], torch.tensor([32]))
+        part = packing(embeddings[None, 18:42], torch.tensor([24]))
+        padded = packing(torch.cat([torch.randn(1, 3, 64), embeddings[None, 18:42]], dim=1), torch.tensor([24]))
+        torch.testing.assert_close(part[:, 2:], whole[:, 2:])
+        torch.testing.assert_close(padded, part)
+        torch.testing.assert_close(packing(embeddings[None, 18:42], torch.tensor([24]), keep=3), part[:, :3])
+
+    def test_a_former_begins_with_the_same_rows(self):
+        self.check_start(self.CONFIG)
+
+    def test_several_heads_may_serve_a_token(self):
+        self.check_start(FormerConfig(64, 96, 2, 8, 8, 16, 32))
+
+    def check_start(self, config):
+        packing, embeddings = self.packing(config)
+        former = Former(config)
+        former.start(embeddings)
+        packing.start(former)
+        context, lengths = embeddings[None, 10:42], torch.tensor([32])
+        alike = torch.nn.functional.cosine_similarity(former(context, lengths), packing(context, lengths), dim=-1)
+        self.assertGreater(alike[0, 1:].min().item(), 0.9)
+
+    def test_a_shape_that_cannot_pack_is_refused(self):
+        for heads, kv_heads in ((6, 6), (4, 2)):
+            with self.assertRaisesRegex(ValueError, "packing needs as many heads for each token"):
+                Packing(FormerConfig(96, 96, 2, heads, kv_heads, 8, 32))
+
+    def test_a_saved_packing_comes_back(self):
+        packing, embeddings = self.packing()
+        with tempfile.TemporaryDirectory() as folder:
+            packing.save(Path(folder))
+            again = Packing.load(Path(folder))
+        arguments = embeddings[None, 10:42], torch.tensor([32])
+        self.assertTrue(torch.equal(packing(*arguments), again(*arguments)))
 
 
 class IcaeTest(unittest.TestCase):
@@ -180,11 +240,32 @@ class DataTest(unittest.TestCase):
         torch.testing.assert_close(found[0], wanted)
         self.assertEqual(found[1].shape, (8, 32))
 
+    def test_pieces_are_parts_of_their_documents_and_fill_a_batch(self):
+        a = parse(["lm", "--data", "d", "--validation", "v", "-o", "o", "--chunk", "8", "--digests", "2", "--batch-tokens", "60"])
+        documents = [Document("", list(range(100, 120)), []), Document("", list(range(200, 203)), [])]
+        sizes = set()
+        for seed in range(40):
+            found = pieces(documents, 20, a, random.Random(seed))
+            self.assertTrue(all(d.ids == list(range(d.ids[0], d.ids[-1] + 1)) for d in found))
+            sizes.add(max(len(d.ids) for d in found))
+        self.assertIn(20, sizes)
+        self.assertTrue({2, 4, 7} <= sizes, sizes)
+        self.assertEqual(max(len(d.ids) for d in pieces(documents, 2, a, random.Random(1))), 2)
+        self.assertEqual(len(pieces(documents * 9, 20, a, random.Random(0))), 1)  # 34 tokens and rows of 60
+
+    def test_lengths_are_told_apart_by_quarters_and_doublings_of_a_chunk(self):
+        self.assertEqual([length_class(n, 64) for n in (0, 1, 16, 17, 64, 65, 128, 129, 512)],
+                         [16, 16, 16, 32, 64, 128, 128, 256, 512])
+
     def test_batches_depend_on_seed_and_step_alone(self):
         documents = [Document(str(i), [1] * (8 + i % 40), []) for i in range(400)]
         first, second = Batches(documents, 300, 5), Batches(documents, 300, 5)
         first.draw(0, 0.0, lambda n: n)
         self.assertEqual([d.text for d in first.draw(9, 0.5, lambda n: n)], [d.text for d in second.draw(9, 0.5, lambda n: n)])
+
+    def test_the_shortest_documents_come_first_however_long(self):
+        batches = Batches([Document("", [1] * n, []) for n in (50, 80)], 300, 5)
+        self.assertEqual({len(d.ids) for s in range(20) for d in batches.draw(s, 0.0, lambda n: n)}, {50})
 
     def test_documents_grow(self):
         documents = [Document(str(i), [1] * (8 + i % 56), []) for i in range(400)]

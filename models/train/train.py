@@ -24,23 +24,24 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from data import Batches, Document, Prompt, Tokenizer, read_documents
+from data import Batches, Document, Prompt, Tokenizer, growing, read_documents
 from former import Former, FormerConfig
 from icae import Icae
 from induction import start_with_induction
+from packing import Packing
 
-# `cpu` is the shipped pair, on one core. `gpu` is for one card with 24 GB or more.
+# `cpu` is the shipped pair, on two cores. `gpu` is for one card with 24 GB or more.
 PRESETS = {
     "cpu": dict(
-        width=128, layers=4, heads=4, ff=384, former_layers=3, former_heads=4, former_ff=384, digests=16, chunk=64, longest=64,
-        batch_tokens=2500, rate=0.004, decay=0.4, lm_steps=600, pretrain_steps=700, finetune_steps=500),
+        width=128, layers=4, heads=4, ff=384, former_layers=3, former_heads=4, former_ff=384, digests=16, chunk=64, longest=512,
+        batch_tokens=2500, rate=0.004, decay=0.4, lm_steps=29000, pretrain_steps=1500, finetune_steps=2000),
     "gpu": dict(
         width=512, layers=8, heads=8, ff=1408, former_layers=3, former_heads=8, former_ff=1408, digests=128, chunk=512,
         longest=512, batch_tokens=65536, rate=0.006, decay=0.4, lm_steps=12000, pretrain_steps=12000, finetune_steps=8000),
 }
 
 DOCUMENT_WEIGHT, ANSWER_WEIGHT, COPY_WEIGHT = 0.15, 2.0, 1.0  # of a token's loss in LLM training
-MOST_QUESTIONS = 8  # asked one after the other behind one context
+LEAST_QUESTIONS, QUESTION_TOKENS = 8, 12  # behind one context come 8 questions, or one for every 12 of its tokens
 
 
 # ---- Sequences ---------------------------------------------------------------------------------------------------------
@@ -49,7 +50,8 @@ MOST_QUESTIONS = 8  # asked one after the other behind one context
 def question_tokens(document: Document, chance: random.Random) -> tuple[list[int], list[float]]:
     """Ids of several questions with answers, and the weight of each token's loss."""
     ids, weights = [], []
-    for question in chance.sample(document.questions, min(MOST_QUESTIONS, len(document.questions))):
+    most = max(LEAST_QUESTIONS, len(document.ids) // QUESTION_TOKENS)
+    for question in chance.sample(document.questions, min(most, len(document.questions))):
         ids += question.prompt + question.answer
         weights += [0.0] * len(question.prompt) + [ANSWER_WEIGHT] * len(question.answer)
     return ids, weights
@@ -117,6 +119,25 @@ def behind_digests(llm, rows: list[torch.Tensor], marker, tails: list[list[int]]
     inputs = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
     hidden = llm.model(inputs_embeds=inputs, use_cache=False).last_hidden_state
     return weighted_loss(llm.get_output_embeddings(), hidden, pad(targets, 0, device), pad(loss_weights, 0.0, device))
+
+
+def pieces(documents: list[Document], longest: int, a, chance: random.Random) -> list[Document]:
+    """Pieces of `longest` tokens of the documents, in every other batch pieces of at most a chunk; as many as a batch holds."""
+    size = min(longest, chance.randint(a.chunk // 4, a.chunk)) if chance.random() < 0.5 else longest
+    found = [Document("", d.ids[first:end], []) for d in documents for first, end in even_chunks(len(d.ids), size)]
+    return chance.sample(found, min(len(found), max(1, int(a.batch_tokens / digested_cost(a)(size)))))
+
+
+def reconstruction(llm, compressor, documents: list[Document], rows: list[torch.Tensor], eos: int):
+    """The loss of [rows, AE] -> document and end token."""
+    tails = [d.ids + [eos] for d in documents]
+    return behind_digests(llm, rows, compressor.AE, tails, [[COPY_WEIGHT] * len(t) for t in tails], [])
+
+
+def answers(llm, compressor, documents: list[Document], rows: list[torch.Tensor], before: list[int], chance: random.Random):
+    """The loss of [before, rows, FT, question, after] -> answer, for several questions about each document."""
+    asked = [question_tokens(d, chance) for d in documents]
+    return behind_digests(llm, rows, compressor.FT, [ids for ids, _ in asked], [w for _, w in asked], before)
 
 
 # ---- Training ----------------------------------------------------------------------------------------------------------
@@ -234,6 +255,25 @@ class Run:
 # ---- Stages ------------------------------------------------------------------------------------------------------------
 
 
+def attention(device: str) -> str:
+    """The name of transformers' attention: on a CPU one in float32, whose gradient takes half the time of that in bfloat16."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    def in_float32(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **_):
+        with torch.autocast("cpu", enabled=False):
+            y = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=attention_mask, scale=scaling,
+                                               is_causal=attention_mask is None and query.shape[2] > 1,
+                                               enable_gqa=query.shape[1] != key.shape[1])
+        return y.transpose(1, 2).to(query.dtype), None
+
+    if device != "cpu":
+        return "sdpa"
+    AttentionInterface.register("sdpa_float32", in_float32)
+    AttentionMaskInterface.register("sdpa_float32", sdpa_mask)
+    return "sdpa_float32"
+
+
 def new_llm(a, tokenizer: Tokenizer):
     from transformers import AutoModelForCausalLM, LlamaConfig
 
@@ -242,7 +282,7 @@ def new_llm(a, tokenizer: Tokenizer):
         vocab_size=tokenizer.size, hidden_size=a.width, intermediate_size=a.ff, num_hidden_layers=a.layers,
         num_attention_heads=a.heads, num_key_value_heads=a.heads, max_position_embeddings=2048, tie_word_embeddings=True,
         bos_token_id=1, eos_token_id=2, rms_norm_eps=1e-5, attention_bias=not a.no_bias)
-    llm = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    llm = AutoModelForCausalLM.from_config(config, attn_implementation=attention(a.device))
     if not (a.plain_start or a.no_bias):
         start_with_induction(llm)
     return llm
@@ -251,7 +291,7 @@ def new_llm(a, tokenizer: Tokenizer):
 def frozen_llm(a):
     from transformers import AutoModelForCausalLM
 
-    llm = AutoModelForCausalLM.from_pretrained(a.llm, dtype=torch.float32, attn_implementation="sdpa").to(a.device).eval()
+    llm = AutoModelForCausalLM.from_pretrained(a.llm, dtype=torch.float32, attn_implementation=attention(a.device)).to(a.device).eval()
     return llm.requires_grad_(False)
 
 
@@ -274,17 +314,48 @@ def exact(llm, documents, rows, marker, before, most: int = 4) -> float:
     return right / max(asked, 1)
 
 
+def validation(llm, compressor, held, chunk, keep, eos, before, device) -> dict[str, float]:
+    """Share of document tokens that are right behind the preceding ones, and of questions answered, from digest rows."""
+    reconstructed, answered = [], []
+    for first in range(0, len(held), 16):
+        part = held[first:first + 16]
+        rows = digest_rows(compressor, llm.get_input_embeddings(), part, chunk, keep, device)
+        reconstructed.append(reconstruction(llm, compressor, part, rows, eos)[1])
+        answered.append(exact(llm, part, rows, compressor.FT, before))
+    return {"reconstructed": sum(reconstructed) / len(reconstructed), "digest_exact_match": sum(answered) / len(answered)}
+
+
 def train_lm(a):
     tokenizer, prompt = Tokenizer(a.tokenizer), Prompt()
-    llm = new_llm(a, tokenizer).to(a.device)
-    repeat = tokenizer.encode(prompt.repeat)
+    llm = new_llm(a, tokenizer)
+    repeat, before = tokenizer.encode(prompt.repeat), tokenizer.encode(prompt.before)
+    trained = torch.nn.ModuleDict({"llm": llm})
+    if a.packed:
+        packing = trained["packing"] = Packing(former_config(a, a.width))
+        packing.begin(llm.get_input_embeddings().weight, llm.get_input_embeddings().weight[repeat[0]])
+    trained.to(a.device)
+    embed = llm.get_input_embeddings()
     documents = read_documents(a.data, tokenizer, prompt, a.longest, breaks=True)
     held = read_documents(a.validation, tokenizer, prompt, a.longest, a.validation_documents, breaks=True)
     batches = Batches(documents, a.batch_tokens, a.seed)
 
+    def packed_loss(step, progress, chance):
+        chosen = batches.draw(step, progress, digested_cost(a), grown=a.grown)
+        reconstructs = chance.random() < a.reconstruct
+        if reconstructs:
+            chosen = pieces(chosen, growing(packing.ratio, batches.longest, progress, a.grown), a, chance)
+        rows = digest_rows(packing, embed, chosen, a.chunk, None, a.device)
+        if reconstructs:
+            value, right = reconstruction(llm, packing, chosen, rows, tokenizer.eos)
+        else:
+            value, right = answers(llm, packing, chosen, rows, before, chance)
+        return value, right, sum(len(d.ids) for d in chosen)
+
     def loss(step, progress):
         chance = random.Random(f"{a.seed} sequence {step}")
-        chosen = batches.draw(step, progress, lambda n: n + max(n + 10, 85))
+        if chance.random() < a.packed:
+            return packed_loss(step, progress, chance)
+        chosen = batches.draw(step, progress, lambda n: n + max(n + 10, 85), grown=a.grown)
         ids, weights = zip(*(lm_sequence(d, chance, repeat, tokenizer.eos, a.copies) for d in chosen))
         inputs = pad([row[:-1] for row in ids], 0, a.device)
         hidden = llm.model(input_ids=inputs, use_cache=False).last_hidden_state
@@ -293,16 +364,31 @@ def train_lm(a):
         return value, right, inputs.numel()
 
     def validate():
-        rows = [llm.get_input_embeddings()(torch.tensor(d.ids, device=a.device)) for d in held]
-        return {"exact_match": exact(llm, held, rows, None, tokenizer.encode(prompt.before))}
+        found = {"exact_match": exact(llm, held, [embed(torch.tensor(d.ids, device=a.device)) for d in held], None, before)}
+        if a.packed:
+            found |= validation(llm, packing, held, a.chunk, None, tokenizer.eos, before, a.device)
+        return found
 
-    run = Run(a, llm, a.steps or a.lm_steps, loss, validate)
+    run = Run(a, trained, a.steps or a.lm_steps, loss, validate)
     run.train()
-    llm.save_pretrained(a.output / "final")
-    (a.output / "final" / "tokenizer.model").write_bytes((a.tokenizer / "tokenizer.model").read_bytes())
-    (a.output / "final" / "tokenizer_config.json").write_text(json.dumps(
+    final = a.output / "final"
+    llm.save_pretrained(final)
+    if a.packed:
+        packing.save(final)
+    (final / "tokenizer.model").write_bytes((a.tokenizer / "tokenizer.model").read_bytes())
+    (final / "tokenizer_config.json").write_text(json.dumps(
         {"tokenizer_class": "LlamaTokenizer", "add_bos_token": False, "add_eos_token": False, "bos_token": "<s>",
          "eos_token": "</s>", "unk_token": "<unk>", "legacy": True}, indent=2) + "\n")
+
+
+def digested_cost(a):
+    """Tokens and rows of a sequence behind the digest of n tokens, about."""
+    return lambda n: 1.6 * n + a.digests
+
+
+def former_config(a, width: int) -> FormerConfig:
+    return FormerConfig(width, a.former_ff, a.former_layers, a.former_heads, a.former_heads, a.digests, a.chunk,
+                        attention_bias=not a.no_bias)
 
 
 def new_compressor(a, llm, ae: torch.Tensor):
@@ -314,11 +400,11 @@ def new_compressor(a, llm, ae: torch.Tensor):
         icae = Icae(llm, a.digests, a.rank)
         icae.start(weight, ae)
         return icae
-    former = Former(FormerConfig(
-        weight.shape[1], a.former_ff, a.former_layers, a.former_heads, a.former_heads, a.digests, a.chunk,
-        attention_bias=not a.no_bias))
+    former = Former(former_config(a, weight.shape[1]))
     former.start(weight, ae)
-    if not (a.plain_start or a.no_bias):
+    if (a.llm / "packing.pt").exists():
+        Packing.load(a.llm).start(former)
+    elif not (a.plain_start or a.no_bias):
         former.start_in_place()
     return former
 
@@ -338,14 +424,6 @@ def train_compressor(a):
     def keep(chance):
         """A random prefix of the digests, at least an eighth, in a share of the batches."""
         return chance.randint(max(1, a.digests // 8), a.digests) if chance.random() < a.prefixes else None
-
-    def reconstruction(chosen, rows):
-        tails = [d.ids + [tokenizer.eos] for d in chosen]
-        return behind_digests(llm, rows, compressor.AE, tails, [[COPY_WEIGHT] * len(t) for t in tails], [])
-
-    def answers(chosen, rows, chance):
-        asked = [question_tokens(d, chance) for d in chosen]
-        return behind_digests(llm, rows, compressor.FT, [ids for ids, _ in asked], [w for _, w in asked], before)
 
     def distillation(chosen, rows, chance):
         """KL divergence from the LLM's own answer distributions with the full context, at the answers' tokens."""
@@ -370,30 +448,28 @@ def train_compressor(a):
 
     def loss(step, progress):
         chance = random.Random(f"{a.seed} sequence {step}")
-        chosen = [d for d in batches.draw(step, progress, lambda n: 1.6 * n + a.digests, grown=a.grown) if d.questions]
-        rows = digest_rows(compressor, embed, chosen, a.chunk, keep(chance), a.device)
+        chosen = [d for d in batches.draw(step, progress, digested_cost(a), grown=a.grown) if d.questions]
+        first_rows, reconstructs = keep(chance), chance.random() < a.reconstruct
+        if reconstructs:
+            chosen = pieces(chosen, batches.longest, a, chance)
+        rows = digest_rows(compressor, embed, chosen, a.chunk, first_rows, a.device)
         tokens = sum(len(d.ids) for d in chosen)
-        if chance.random() < a.reconstruct:
-            value, right = reconstruction(chosen, rows)
+        if reconstructs:
+            value, right = reconstruction(llm, compressor, chosen, rows, tokenizer.eos)
         else:
             state = chance.getstate()
-            value, right = answers(chosen, rows, chance)
+            value, right = answers(llm, compressor, chosen, rows, before, chance)
             if a.distill:
                 chance.setstate(state)
                 value = value + a.distill * distillation(chosen, rows, chance)
         return value, right, tokens
 
     def validate():
-        found: dict[str, list[float]] = {}
-        for first in range(0, len(held), 16):
-            part = held[first:first + 16]
-            rows = digest_rows(compressor, embed, part, a.chunk, None, a.device)
-            found.setdefault("reconstructed", []).append(reconstruction(part, rows)[1])
-            found.setdefault("exact_match", []).append(exact(llm, part, rows, compressor.FT, before))
-            if a.prefixes:
-                rows = digest_rows(compressor, embed, part, a.chunk, a.digests // 2, a.device)
-                found.setdefault("exact_match_half", []).append(exact(llm, part, rows, compressor.FT, before))
-        return {name: sum(values) / len(values) for name, values in found.items()}
+        found = validation(llm, compressor, held, a.chunk, None, tokenizer.eos, before, a.device)
+        if a.prefixes:
+            found["exact_match_half"] = validation(
+                llm, compressor, held, a.chunk, a.digests // 2, tokenizer.eos, before, a.device)["digest_exact_match"]
+        return found
 
     run = Run(a, compressor, a.steps or getattr(a, a.stage + "_steps"), loss, validate)
     run.train()
@@ -417,7 +493,8 @@ def parse(arguments=None):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=0, help="0: as the preset says")
     parser.add_argument("--copies", type=float, default=0.3, help="lm: share of sequences that repeat their document")
-    parser.add_argument("--reconstruct", type=float, help="share of batches that reconstruct; pretrain 0.5, finetune 0.25")
+    parser.add_argument("--packed", type=float, default=0.0, help="lm: share of batches whose contexts are rows of several tokens")
+    parser.add_argument("--reconstruct", type=float, help="share of digest batches that reconstruct; finetune 0.25, otherwise 0.5")
     parser.add_argument("--prefixes", type=float, default=0.0, help="share of batches that see a random number of the first digests only, an eighth of them to all")
     parser.add_argument("--distill", type=float, default=0.0, help="weight of the distillation from full-context answers")
     parser.add_argument("--grown", type=float, help="share of the steps after which documents have their full length")
@@ -435,7 +512,7 @@ def parse(arguments=None):
         if getattr(a, name) is None:
             setattr(a, name, value)
     if a.reconstruct is None:
-        a.reconstruct = {"pretrain": 0.5, "finetune": 0.25}.get(a.stage)
+        a.reconstruct = 0.25 if a.stage == "finetune" else 0.5
     if a.grown is None:
         a.grown = 0.0 if a.stage == "finetune" else 0.4
     return a

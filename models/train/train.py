@@ -34,13 +34,14 @@ from packing import Packing
 PRESETS = {
     "cpu": dict(
         width=128, layers=4, heads=4, ff=384, former_layers=3, former_heads=4, former_ff=384, digests=16, chunk=64, longest=512,
-        batch_tokens=2500, rate=0.004, decay=0.4, lm_steps=29000, pretrain_steps=1500, finetune_steps=2000),
+        batch_tokens=2500, rate=0.004, decay=0.4, lm_steps=33800, pretrain_steps=1000, finetune_steps=1600),
     "gpu": dict(
         width=512, layers=8, heads=8, ff=1408, former_layers=3, former_heads=8, former_ff=1408, digests=128, chunk=512,
         longest=512, batch_tokens=65536, rate=0.006, decay=0.4, lm_steps=12000, pretrain_steps=12000, finetune_steps=8000),
 }
 
 DOCUMENT_WEIGHT, ANSWER_WEIGHT, COPY_WEIGHT = 0.15, 2.0, 1.0  # of a token's loss in LLM training
+FIRST_WEIGHT = 8.0  # of a reconstruction's first token, which no token before it helps to find
 LEAST_QUESTIONS, QUESTION_TOKENS = 8, 12  # behind one context come 8 questions, or one for every 12 of its tokens
 
 
@@ -122,16 +123,20 @@ def behind_digests(llm, rows: list[torch.Tensor], marker, tails: list[list[int]]
 
 
 def pieces(documents: list[Document], longest: int, a, chance: random.Random) -> list[Document]:
-    """Pieces of `longest` tokens of the documents, in every other batch pieces of at most a chunk; as many as a batch holds."""
-    size = min(longest, chance.randint(a.chunk // 4, a.chunk)) if chance.random() < 0.5 else longest
-    found = [Document("", d.ids[first:end], []) for d in documents for first, end in even_chunks(len(d.ids), size)]
+    """Pieces of the documents, as many as a batch holds: mostly of a whole chunk, sometimes shorter, sometimes longer ones.
+
+    A context of several chunks has them begin in the middle of a sentence, and whole chunks use all rows.
+    """
+    size = min(longest, chance.choice([a.chunk, a.chunk, chance.randint(a.chunk // 4, a.chunk), longest]))
+    found = [Document("", d.ids[first:first + size], []) for d in documents for first in range(0, len(d.ids), size)]
     return chance.sample(found, min(len(found), max(1, int(a.batch_tokens / digested_cost(a)(size)))))
 
 
 def reconstruction(llm, compressor, documents: list[Document], rows: list[torch.Tensor], eos: int):
     """The loss of [rows, AE] -> document and end token."""
     tails = [d.ids + [eos] for d in documents]
-    return behind_digests(llm, rows, compressor.AE, tails, [[COPY_WEIGHT] * len(t) for t in tails], [])
+    weights = [[FIRST_WEIGHT] + [COPY_WEIGHT] * len(d.ids) for d in documents]
+    return behind_digests(llm, rows, compressor.AE, tails, weights, [])
 
 
 def answers(llm, compressor, documents: list[Document], rows: list[torch.Tensor], before: list[int], chance: random.Random):

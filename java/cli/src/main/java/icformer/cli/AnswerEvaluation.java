@@ -10,7 +10,6 @@ import icformer.Outputs;
 import icformer.Sampling;
 import icformer.Session;
 import icformer.SessionOptions;
-import icformer.TokenStream;
 import icformer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -28,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * digests; greedily, as models/train/evaluate.py does.
  */
 final class AnswerEvaluation {
-    /** Tokens that a reconstruction may be longer than its context. */
+    /** Tokens that the reconstruction of a chunk may be longer than the chunk. */
     private static final int RECONSTRUCTED_BEYOND = 8;
 
     private static final int[] NOTHING = {};
@@ -56,10 +55,10 @@ final class AnswerEvaluation {
      * @param digest how contexts are digested, in chunks as the former was trained
      * @param maxTokens most tokens of an answer
      * @param reconstructions contexts to reconstruct, the first ones; 0 for a former that was not trained to
-     * @param lengthStep width of a class of context lengths, in tokens
+     * @param chunkLength tokens of a chunk: contexts of up to one are told apart by its quarters, longer ones by doublings
      * @param session how the session is opened; its length is chosen by what it has to hold
      */
-    record Settings(DigestOptions digest, int maxTokens, int reconstructions, int lengthStep, SessionOptions session) {}
+    record Settings(DigestOptions digest, int maxTokens, int reconstructions, int chunkLength, SessionOptions session) {}
 
     /**
      * What was measured.
@@ -117,7 +116,7 @@ final class AnswerEvaluation {
                 if (digest != null && i < settings.reconstructions()) {
                     results.bleu()
                             .computeIfAbsent(length, _ -> new AnswerScores.Mean())
-                            .add(reconstruct(session, cases.get(i).context(), context, digest));
+                            .add(reconstruct(session, cases.get(i).context()));
                     step.run();
                 }
             }
@@ -125,9 +124,17 @@ final class AnswerEvaluation {
         return results;
     }
 
-    /** The upper bound of a class of lengths. */
+    /** The upper bound of a length's class: a multiple of a quarter of a chunk, or a chunk doubled once or more. */
     private int lengthClass(int length) {
-        return Math.ceilDiv(Math.max(length, 1), settings.lengthStep()) * settings.lengthStep();
+        int quarter = Math.ceilDiv(settings.chunkLength(), 4);
+        if (length <= 4 * quarter) {
+            return Math.ceilDiv(Math.max(length, 1), quarter) * quarter;
+        }
+        int bound = 4 * quarter;
+        while (bound < length) {
+            bound *= 2;
+        }
+        return bound;
     }
 
     // ---- Room ----
@@ -145,8 +152,9 @@ final class AnswerEvaluation {
                 }
             }
             if (sources.contains(Source.DIGEST) && i < settings.reconstructions()) {
-                long positions = digestRows(length) + 2 + length + RECONSTRUCTED_BEYOND; // 2: marker AE and BOS
-                check(positions, "the reconstruction of a context of %d tokens takes".formatted(length), Source.DIGEST);
+                int chunk = Math.min(length + 1, digester.info().chunkLength()); // 1: BOS
+                long positions = digestRows(chunk) + 1 + chunk + RECONSTRUCTED_BEYOND; // 1: marker AE
+                check(positions, "the reconstruction of a chunk of %d tokens takes".formatted(chunk), Source.DIGEST);
                 most = Math.max(most, positions);
             }
         }
@@ -220,15 +228,20 @@ final class AnswerEvaluation {
 
     // ---- Reconstructions ----
 
-    /** BLEU-4 of what the LLM makes of a digest; the context begins as every sequence does. */
-    private double reconstruct(Session session, String text, int[] context, Digest digest) {
+    /**
+     * BLEU-4 of what the LLM makes of a digest. Each chunk is reproduced from its own rows, as it was digested, and the copies
+     * follow each other; the context begins as every sequence does.
+     */
+    private double reconstruct(Session session, String text) {
         int[] wanted = model.tokenizer().encode(text);
-        Digest whole = Arrays.equals(wanted, context) ? digest : digester.digest(wanted, settings.digest());
-        session.truncate(0);
-        prompt.appendForReconstruction(session, whole);
-        TokenStream stream = session.generate(Sampling.greedy(), context.length + RECONSTRUCTED_BEYOND);
         List<Integer> found = new ArrayList<>();
-        stream.forEachRemaining(token -> found.add(token.id()));
+        for (Digest.Chunk chunk : digester.digest(wanted, settings.digest()).chunks()) {
+            int[] part = Arrays.copyOfRange(wanted, (int) chunk.first(), (int) chunk.end());
+            session.truncate(0);
+            prompt.appendForReconstruction(session, digester.digest(part, settings.digest()));
+            session.generate(Sampling.greedy(), part.length + RECONSTRUCTED_BEYOND)
+                    .forEachRemaining(token -> found.add(token.id()));
+        }
         return TextScores.bleu4(found, IntStream.of(wanted).boxed().toList());
     }
 }

@@ -37,7 +37,6 @@ import picocli.CommandLine.Option;
 final class EvalAnswersCommand extends IcfCommand {
     private static final int DEFAULT_MAX_TOKENS = 32;
     private static final int DEFAULT_RECONSTRUCTIONS = 50;
-    private static final int LENGTH_CLASSES = 4; // of a chunk
 
     @Option(
             names = "--data",
@@ -190,7 +189,7 @@ final class EvalAnswersCommand extends IcfCommand {
                     options,
                     maxTokens,
                     digester.info().hasAe() ? reconstructions : 0,
-                    Math.ceilDiv(digester.info().chunkLength(), LENGTH_CLASSES),
+                    digester.info().chunkLength(),
                     SessionOptions.defaults().withThreads(modelArguments.threads()).withKvType(kvType));
         }
 

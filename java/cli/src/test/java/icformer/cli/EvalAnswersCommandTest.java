@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -198,12 +199,18 @@ class EvalAnswersCommandTest {
     /** The bars are far below what the model card says, and far above what guessing gives. */
     @Test
     void theDemoPairAnswersFromItsDigests() throws IOException {
-        Map<String, @Nullable Object> json = Cli.run("eval", "answers", "--contexts", "20", "--reconstructions", "0", "--threads", "1", "--json",
+        Map<String, @Nullable Object> json = Cli.run("eval", "answers", "--contexts", "20", "--reconstructions", "6", "--threads", "1", "--json",
                         "--model", DEMO.resolve("lm.gguf").toString(), "--former", DEMO.resolve("former.gguf").toString(),
                         "--data", DEMO.resolve("test.jsonl").toString())
                 .json();
         assertThat(score(json, "full", "exact_match")).isGreaterThan(0.8);
         assertThat(score(json, "digest", "exact_match")).isGreaterThan(0.8);
         assertThat(score(json, "none", "exact_match")).isLessThan(0.25);
+        assertThat(score(json, "reconstruction", "bleu4")).isGreaterThan(0.7);
+        // quarters of a chunk of 64 tokens, and doublings of it
+        assertThat(json.get("by_length"))
+                .asInstanceOf(InstanceOfAssertFactories.map(String.class, Object.class))
+                .containsKeys("32", "48", "128", "512")
+                .doesNotContainKeys("192", "320");
     }
 }

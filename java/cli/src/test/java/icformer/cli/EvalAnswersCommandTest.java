@@ -210,7 +210,7 @@ class EvalAnswersCommandTest {
         // quarters of a chunk of 64 tokens, and doublings of it
         assertThat(json.get("by_length"))
                 .asInstanceOf(InstanceOfAssertFactories.map(String.class, Object.class))
-                .containsKeys("32", "48", "128", "512")
+                .containsKeys("32", "48", "256", "512")
                 .doesNotContainKeys("192", "320");
     }
 }

@@ -34,7 +34,7 @@ from packing import Packing
 PRESETS = {
     "cpu": dict(
         width=128, layers=4, heads=4, ff=384, former_layers=3, former_heads=4, former_ff=384, digests=16, chunk=64, longest=512,
-        batch_tokens=2500, rate=0.004, decay=0.4, lm_steps=33800, pretrain_steps=1000, finetune_steps=1600),
+        batch_tokens=2500, rate=0.004, decay=0.4, lm_steps=33800, pretrain_steps=1000, finetune_steps=3200),
     "gpu": dict(
         width=512, layers=8, heads=8, ff=1408, former_layers=3, former_heads=8, former_ff=1408, digests=128, chunk=512,
         longest=512, batch_tokens=65536, rate=0.006, decay=0.4, lm_steps=12000, pretrain_steps=12000, finetune_steps=8000),

@@ -57,6 +57,10 @@ class Packing(nn.Module):
     @torch.no_grad()
     def start(self, former: Former, sharpness: float = 9.0):
         """Lets a former of the same shape begin by writing these rows: its first layer packs, the others add little."""
+        shape = lambda c: (c.hidden_size, c.chunk_length, c.num_query_tokens, c.num_attention_heads)
+        if shape(former.config) != shape(self.config):
+            raise ValueError("the LLM's packed rows and the former differ in width, chunk, digests or heads: "
+                             f"{shape(self.config)} and {shape(former.config)}")
         heads = self.config.num_attention_heads
         former.digest_embeddings.copy_(self.places)
         former.start_in_place(sharpness, looks=[head * self.ratio // heads for head in range(heads)])

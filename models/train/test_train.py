@@ -140,6 +140,10 @@ class PackingTest(unittest.TestCase):
         alike = torch.nn.functional.cosine_similarity(former(context, lengths), packing(context, lengths), dim=-1)
         self.assertGreater(alike[0, 1:].min().item(), 0.9)
 
+    def test_a_former_of_another_shape_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "differ in width, chunk, digests or heads"):
+            self.packing()[0].start(Former(FormerConfig(64, 96, 2, 4, 4, 16, 64)))
+
     def test_a_shape_that_cannot_pack_is_refused(self):
         for heads, kv_heads in ((6, 6), (4, 2)):
             with self.assertRaisesRegex(ValueError, "packing needs as many heads for each token"):

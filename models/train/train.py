@@ -407,9 +407,11 @@ def new_compressor(a, llm, ae: torch.Tensor):
         return icae
     former = Former(former_config(a, weight.shape[1]))
     former.start(weight, ae)
+    if a.plain_start or a.no_bias:
+        return former
     if (a.llm / "packing.pt").exists():
         Packing.load(a.llm).start(former)
-    elif not (a.plain_start or a.no_bias):
+    else:
         former.start_in_place()
     return former
 

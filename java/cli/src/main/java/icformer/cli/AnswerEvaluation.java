@@ -55,10 +55,9 @@ final class AnswerEvaluation {
      * @param digest how contexts are digested, in chunks as the former was trained
      * @param maxTokens most tokens of an answer
      * @param reconstructions contexts to reconstruct, the first ones; 0 for a former that was not trained to
-     * @param chunkLength tokens of a chunk: contexts of up to one are told apart by its quarters, longer ones by doublings
      * @param session how the session is opened; its length is chosen by what it has to hold
      */
-    record Settings(DigestOptions digest, int maxTokens, int reconstructions, int chunkLength, SessionOptions session) {}
+    record Settings(DigestOptions digest, int maxTokens, int reconstructions, SessionOptions session) {}
 
     /**
      * What was measured.
@@ -126,7 +125,7 @@ final class AnswerEvaluation {
 
     /** The upper bound of a length's class: a multiple of a quarter of a chunk, or a chunk doubled once or more. */
     private int lengthClass(int length) {
-        int quarter = Math.ceilDiv(settings.chunkLength(), 4);
+        int quarter = Math.ceilDiv(digester.info().chunkLength(), 4);
         if (length <= 4 * quarter) {
             return Math.ceilDiv(Math.max(length, 1), quarter) * quarter;
         }
@@ -235,8 +234,9 @@ final class AnswerEvaluation {
     private double reconstruct(Session session, String text) {
         int[] wanted = model.tokenizer().encode(text);
         List<Integer> found = new ArrayList<>();
-        for (Digest.Chunk chunk : digester.digest(wanted, settings.digest()).chunks()) {
-            int[] part = Arrays.copyOfRange(wanted, (int) chunk.first(), (int) chunk.end());
+        int chunk = (int) Digester.chunkLength(wanted.length, digester.info().chunkLength());
+        for (int first = 0; first < wanted.length; first += chunk) {
+            int[] part = Arrays.copyOfRange(wanted, first, Math.min(first + chunk, wanted.length));
             session.truncate(0);
             prompt.appendForReconstruction(session, digester.digest(part, settings.digest()));
             session.generate(Sampling.greedy(), part.length + RECONSTRUCTED_BEYOND)

@@ -189,7 +189,6 @@ final class EvalAnswersCommand extends IcfCommand {
                     options,
                     maxTokens,
                     digester.info().hasAe() ? reconstructions : 0,
-                    digester.info().chunkLength(),
                     SessionOptions.defaults().withThreads(modelArguments.threads()).withKvType(kvType));
         }
 

@@ -3,13 +3,16 @@
  *
  * <p>Needs {@code --enable-native-access=icformer,icformer.bindings}.
  */
-@SuppressWarnings("module") // the command line is compiled after the library
 module icformer {
     requires static transitive org.jspecify;
     requires com.fasterxml.jackson.core;
     requires icformer.bindings;
 
     exports icformer;
-    exports icformer.internal.format to
-            icformer.cli;
+    exports icformer.convert;
+    exports icformer.error;
+    exports icformer.eval;
+    exports icformer.files;
+    exports icformer.metadata;
+    exports icformer.text;
 }

@@ -1,6 +1,6 @@
 package icformer.bench;
 
-import icformer.Tokenizer;
+import icformer.text.Tokenizer;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;

@@ -1,7 +1,10 @@
 package icformer;
 
+import icformer.error.IcfException;
+import icformer.error.Status;
 import icformer.internal.template.Template;
 import icformer.internal.template.TemplateException;
+import icformer.metadata.Metadata;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -1,5 +1,9 @@
 package icformer;
 
+import icformer.error.IcfException;
+import icformer.error.Status;
+import icformer.metadata.Metadata;
+import icformer.text.Tokenizer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

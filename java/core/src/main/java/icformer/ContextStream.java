@@ -1,5 +1,8 @@
 package icformer;
 
+import icformer.internal.base.Checks;
+import icformer.internal.base.Hashes;
+import icformer.internal.base.Segments;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -32,7 +35,7 @@ public final class ContextStream {
     /**
      * Adds tokens to the context, and digests the chunks that they fill.
      *
-     * @throws IcfException of status ARGUMENT, with nothing added, if a token is not of the vocabulary
+     * @throws icformer.error.IcfException of status ARGUMENT, with nothing added, if a token is not of the vocabulary
      */
     public void append(int... more) {
         digester.prepare(more);
@@ -55,7 +58,7 @@ public final class ContextStream {
     /**
      * The digest of all tokens until now: {@link DigesterInfo#digestRows} rows for every full chunk and for the rest.
      *
-     * @throws IcfException of status ARGUMENT if there are no tokens yet
+     * @throws icformer.error.IcfException of status ARGUMENT if there are no tokens yet
      */
     public Digest digest() {
         Checks.argument(length > 0, "the context is empty");

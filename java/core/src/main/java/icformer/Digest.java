@@ -1,8 +1,11 @@
 package icformer;
 
-import icformer.internal.format.AtomicFile;
-import icformer.internal.format.ElementType;
-import icformer.internal.format.SafetensorsWriter;
+import icformer.error.IcfException;
+import icformer.error.Status;
+import icformer.files.AtomicFile;
+import icformer.files.ElementType;
+import icformer.files.SafetensorsWriter;
+import icformer.internal.base.Checks;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -145,7 +148,7 @@ public final class Digest {
      *
      * @param arena ends the mapping
      * @throws IOException if the file is missing, is no digest, or its rows are not those it was saved with: see
-     *     {@link ModelFileException}
+     *     {@link icformer.error.ModelFileException}
      */
     public static Digest load(Path path, Arena arena) throws IOException {
         return DigestFiles.load(path, arena);

@@ -1,8 +1,11 @@
 package icformer;
 
-import icformer.internal.format.Json;
-import icformer.internal.format.Safetensors;
-import icformer.internal.format.StoredTensor;
+import icformer.error.ModelFileException;
+import icformer.error.Status;
+import icformer.files.Safetensors;
+import icformer.files.StoredTensor;
+import icformer.internal.base.Hashes;
+import icformer.internal.json.Json;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

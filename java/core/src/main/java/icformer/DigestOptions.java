@@ -1,5 +1,6 @@
 package icformer;
 
+import icformer.internal.base.Checks;
 import java.lang.foreign.Arena;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;

@@ -1,8 +1,14 @@
 package icformer;
 
+import icformer.internal.base.Checks;
+import icformer.internal.base.Hashes;
+import icformer.internal.base.Segments;
 import icformer.internal.ffi.NativeDigester;
 import icformer.internal.ffi.NativeLibrary;
 import icformer.internal.ffi.NativeModel;
+import icformer.internal.gguf.GgufMetadata;
+import icformer.internal.gguf.ModelFiles;
+import icformer.metadata.Metadata;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -27,7 +33,7 @@ public final class Digester implements AutoCloseable {
 
     private Digester(NativeDigester handle, @Nullable ModelInfo model) {
         this.handle = handle;
-        this.info = handle.describe();
+        this.info = DigesterInfo.of(handle.describe());
         this.metadata = new GgufMetadata(handle.gguf());
         this.model = model;
     }
@@ -40,7 +46,7 @@ public final class Digester implements AutoCloseable {
     /**
      * Opens a former without an LLM: given embeddings can be digested, tokens cannot.
      *
-     * @throws IOException if the file is missing or cannot be used: see {@link ModelFileException}
+     * @throws IOException if the file is missing or cannot be used: see {@link icformer.error.ModelFileException}
      */
     public static Digester open(Path path, DigesterOptions options) throws IOException {
         return open(path, null, null, options);
@@ -49,7 +55,18 @@ public final class Digester implements AutoCloseable {
     static Digester open(Path path, @Nullable NativeModel handle, @Nullable ModelInfo model, DigesterOptions options)
             throws IOException {
         NativeLibrary.load();
-        return new Digester(ModelFiles.open(path, () -> NativeDigester.open(path, handle, options)), model);
+        return new Digester(
+                ModelFiles.open(
+                        path,
+                        () -> NativeDigester.open(
+                                path,
+                                handle,
+                                options.threads(),
+                                options.device(),
+                                options.useMmap(),
+                                options.method() == DigesterOptions.Method.PLAIN,
+                                options.maxTableBytes())),
+                model);
     }
 
     /** What the former is. */
@@ -86,7 +103,7 @@ public final class Digester implements AutoCloseable {
      * Fills the token table for tokens, so that digesting them later costs no more than a look-up: the whole vocabulary
      * ahead of time, or a context as it arrives. Without a table only the tokens are checked.
      *
-     * @throws IcfException of status STATE if the digester was opened without a model, ARGUMENT if a token is not of the
+     * @throws icformer.error.IcfException of status STATE if the digester was opened without a model, ARGUMENT if a token is not of the
      *     vocabulary
      */
     public void prepare(int... tokens) {
@@ -123,7 +140,7 @@ public final class Digester implements AutoCloseable {
      *
      * @param tokens of the context; none only with {@link DigestOptions#ONE_CHUNK}, for the digests of nothing
      * @return {@link DigesterInfo#digestRows} rows for every chunk, or the first ones that the options keep
-     * @throws IcfException of status STATE if the digester was opened without a model, ARGUMENT if there are no tokens, one
+     * @throws icformer.error.IcfException of status STATE if the digester was opened without a model, ARGUMENT if there are no tokens, one
      *     is not of the vocabulary, or more rows are to be kept than there are
      * @throws CancellationException if the listener did not want to go on
      */
@@ -189,13 +206,18 @@ public final class Digester implements AutoCloseable {
      *
      * @param arena owns the memory of the row
      * @return [width] floats
-     * @throws IcfException of status UNSUPPORTED if the former has no such row
+     * @throws icformer.error.IcfException of status UNSUPPORTED if the former has no such row
      */
     public MemorySegment marker(Marker marker, Arena arena) {
         MemorySegment row = Segments.allocate(arena, (long) info.width() * Float.BYTES);
         handle.enter();
         try {
-            handle.marker(marker, row);
+            handle.marker(
+                    switch (marker) {
+                        case FT -> NativeDigester.FT;
+                        case AE -> NativeDigester.AE;
+                    },
+                    row);
         } finally {
             handle.exit();
         }

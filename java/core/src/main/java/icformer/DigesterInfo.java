@@ -1,5 +1,7 @@
 package icformer;
 
+import icformer.internal.ffi.NativeDigester;
+
 /**
  * What an IC-Former is.
  *
@@ -44,4 +46,29 @@ public record DigesterInfo(
         long weightBytes,
         long tableBytes,
         long fingerprint,
-        long targetVocabularyHash) {}
+        long targetVocabularyHash) {
+
+    static DigesterInfo of(NativeDigester.Info info) {
+        return new DigesterInfo(
+                info.name(),
+                info.type(),
+                info.width(),
+                info.layers(),
+                info.heads(),
+                info.kvHeads(),
+                info.feedForwardWidth(),
+                info.digestRows(),
+                info.chunkLength(),
+                info.crossInterval(),
+                info.hasFt(),
+                info.hasAe(),
+                info.threads(),
+                info.device(),
+                info.isPlain() ? DigesterOptions.Method.PLAIN : DigesterOptions.Method.FAST,
+                info.parameters(),
+                info.weightBytes(),
+                info.tableBytes(),
+                info.fingerprint(),
+                info.targetVocabularyHash());
+    }
+}

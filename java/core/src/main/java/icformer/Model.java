@@ -1,8 +1,12 @@
 package icformer;
 
+import icformer.internal.base.Segments;
 import icformer.internal.ffi.NativeLibrary;
 import icformer.internal.ffi.NativeModel;
-import icformer.internal.ffi.NativeSession;
+import icformer.internal.gguf.GgufMetadata;
+import icformer.internal.gguf.ModelFiles;
+import icformer.metadata.Metadata;
+import icformer.text.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -23,7 +27,7 @@ public final class Model implements AutoCloseable {
 
     private Model(NativeModel handle) {
         this.handle = handle;
-        this.info = handle.describe();
+        this.info = ModelInfo.of(handle.describe());
         this.metadata = new GgufMetadata(handle.gguf());
     }
 
@@ -35,12 +39,15 @@ public final class Model implements AutoCloseable {
     /**
      * Opens a GGUF file that holds an LLM.
      *
-     * @throws IOException if the file is missing or cannot be used: see {@link ModelFileException}
-     * @throws IcfException of status DEVICE or MEMORY, for all that is not the file's fault
+     * @throws IOException if the file is missing or cannot be used: see {@link icformer.error.ModelFileException}
+     * @throws icformer.error.IcfException of status DEVICE or MEMORY, for all that is not the file's fault
      */
     public static Model open(Path path, ModelOptions options) throws IOException {
         NativeLibrary.load();
-        return new Model(ModelFiles.open(path, () -> NativeModel.open(path, options)));
+        return new Model(ModelFiles.open(
+                path,
+                () -> NativeModel.open(
+                        path, options.device(), options.useMmap(), options.useRepack(), options.gpuLayers())));
     }
 
     /** What the model is. */
@@ -70,7 +77,7 @@ public final class Model implements AutoCloseable {
      * Opens a former made for this model.
      *
      * @throws IOException if the file is missing or cannot be used, of status MISMATCH if the former was made for another
-     *     LLM: see {@link ModelFileException}
+     *     LLM: see {@link icformer.error.ModelFileException}
      */
     public Digester openDigester(Path path, DigesterOptions options) throws IOException {
         handle.hold();
@@ -90,7 +97,7 @@ public final class Model implements AutoCloseable {
     public Session openSession(SessionOptions options) {
         handle.hold();
         try {
-            return new Session(this, NativeSession.open(handle, options));
+            return Session.open(this, handle, options);
         } finally {
             handle.release();
         }

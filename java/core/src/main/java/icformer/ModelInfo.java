@@ -1,5 +1,7 @@
 package icformer;
 
+import icformer.internal.ffi.NativeModel;
+
 /**
  * What a model is.
  *
@@ -36,4 +38,25 @@ public record ModelInfo(
         long parameters,
         long weightBytes,
         long vocabularyHash,
-        long fingerprint) {}
+        long fingerprint) {
+
+    static ModelInfo of(NativeModel.Info info) {
+        return new ModelInfo(
+                info.name(),
+                info.architecture(),
+                info.type(),
+                info.vocabularySize(),
+                info.width(),
+                info.layers(),
+                info.heads(),
+                info.kvHeads(),
+                info.feedForwardWidth(),
+                info.trainedContext(),
+                info.device(),
+                info.gpuLayers(),
+                info.parameters(),
+                info.weightBytes(),
+                info.vocabularyHash(),
+                info.fingerprint());
+    }
+}

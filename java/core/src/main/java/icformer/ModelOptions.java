@@ -1,5 +1,7 @@
 package icformer;
 
+import icformer.internal.base.Checks;
+
 /**
  * How a model is opened.
  *

@@ -1,5 +1,7 @@
 package icformer;
 
+import icformer.internal.base.Checks;
+
 /**
  * What an append keeps of its last rows. It replaces the outputs of the append before.
  *

@@ -1,5 +1,7 @@
 package icformer;
 
+import icformer.internal.ffi.NativeSession;
+
 /** Types of the elements of embedding rows. */
 public enum RowType {
     /** IEEE 754 floats of 32 bits. */
@@ -16,5 +18,13 @@ public enum RowType {
     /** Size and alignment of an element, in bytes. */
     public int bytes() {
         return bytes;
+    }
+
+    /** Its number in the GGUF format. */
+    int number() {
+        return switch (this) {
+            case F32 -> NativeSession.F32;
+            case F16 -> NativeSession.F16;
+        };
     }
 }

@@ -1,5 +1,7 @@
 package icformer;
 
+import icformer.internal.base.Checks;
+
 /**
  * How a token is chosen from logits. Applied in this order: repetition penalty, temperature, top-k, top-p, min-p; then one
  * token is drawn. The draw depends on the seed, the position and the logits alone.

@@ -1,5 +1,10 @@
 package icformer;
 
+import icformer.error.IcfException;
+import icformer.error.Status;
+import icformer.internal.base.Checks;
+import icformer.internal.base.Segments;
+import icformer.internal.ffi.NativeModel;
 import icformer.internal.ffi.NativeSession;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -20,12 +25,23 @@ public final class Session implements AutoCloseable {
 
     private final MemorySegment hiddenRow;
 
-    Session(Model model, NativeSession handle) {
+    private Session(Model model, NativeSession handle) {
         this.model = model;
         this.handle = handle;
-        this.info = handle.info();
+        this.info = SessionInfo.of(handle.info());
         this.logitsRow = handle.allocateFloats(model.info().vocabularySize());
         this.hiddenRow = handle.allocateFloats(model.info().width());
+    }
+
+    static Session open(Model model, NativeModel handle, SessionOptions options) {
+        return new Session(
+                model,
+                NativeSession.open(
+                        handle,
+                        options.threads(),
+                        options.contextLength(),
+                        options.batchLength(),
+                        options.kvType().number()));
     }
 
     /** What the session holds. */
@@ -62,7 +78,7 @@ public final class Session implements AutoCloseable {
     public void append(int token) {
         handle.enter();
         try {
-            handle.appendToken(token, Outputs.LAST);
+            handle.appendToken(token);
         } finally {
             handle.exit();
         }
@@ -86,7 +102,8 @@ public final class Session implements AutoCloseable {
             appendBatches(
                     tokens.length,
                     outputs,
-                    (first, count, kept) -> handle.appendTokens(tokens, (int) first, count, kept));
+                    (first, count, kept) -> handle.appendTokens(
+                            tokens, (int) first, count, kept.rows(), kept.logits(), kept.hidden()));
         } finally {
             handle.exit();
         }
@@ -130,8 +147,13 @@ public final class Session implements AutoCloseable {
             appendBatches(
                     count,
                     outputs,
-                    (first, length, kept) ->
-                            handle.appendRows(rows.asSlice(first * rowBytes, length * rowBytes), type, length, kept));
+                    (first, length, kept) -> handle.appendRows(
+                            rows.asSlice(first * rowBytes, length * rowBytes),
+                            type.number(),
+                            length,
+                            kept.rows(),
+                            kept.logits(),
+                            kept.hidden()));
         } finally {
             handle.exit();
         }
@@ -309,7 +331,14 @@ public final class Session implements AutoCloseable {
     public int sample(Sampling sampling) {
         handle.enter();
         try {
-            return handle.sample(sampling);
+            return handle.sample(
+                    sampling.temperature(),
+                    sampling.topK(),
+                    sampling.topP(),
+                    sampling.minP(),
+                    sampling.repetitionPenalty(),
+                    sampling.repetitionWindow(),
+                    sampling.seed());
         } finally {
             handle.exit();
         }

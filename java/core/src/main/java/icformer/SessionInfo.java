@@ -1,5 +1,7 @@
 package icformer;
 
+import icformer.internal.ffi.NativeSession;
+
 /**
  * What a session holds.
  *
@@ -9,4 +11,10 @@ package icformer;
  * @param kvType type of the KV cache's elements
  * @param kvBytes memory of the KV cache, in bytes
  */
-public record SessionInfo(int contextLength, int batchLength, int threads, KvType kvType, long kvBytes) {}
+public record SessionInfo(int contextLength, int batchLength, int threads, KvType kvType, long kvBytes) {
+
+    static SessionInfo of(NativeSession.Info info) {
+        return new SessionInfo(
+                info.contextLength(), info.batchLength(), info.threads(), KvType.of(info.kvType()), info.kvBytes());
+    }
+}

@@ -1,5 +1,6 @@
 package icformer;
 
+import icformer.internal.base.Checks;
 import java.util.Objects;
 
 /**

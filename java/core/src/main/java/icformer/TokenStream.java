@@ -1,5 +1,6 @@
 package icformer;
 
+import icformer.text.Tokenizer;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import java.util.Optional;

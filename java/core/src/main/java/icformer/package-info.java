@@ -23,8 +23,8 @@
  * }
  *
  * <p>Rows live off-heap, in memory that Java owns: the native library writes them there and reads them from there. Whatever
- * is wrong with a file is a {@link java.io.IOException}; all else that fails is an {@link icformer.IcfException}, which says
- * its {@link icformer.Status}. Nothing here is null unless it says so.
+ * is wrong with a file is a {@link java.io.IOException}; all else that fails is an {@link icformer.error.IcfException}, which says
+ * its {@link icformer.error.Status}. Nothing here is null unless it says so.
  *
  * <p>The native library comes with the module or jar {@code icformer-native}, from which the first call extracts it into
  * the user's cache; the system property {@code icformer.library.path} names a folder to take it from instead. The JVM needs

@@ -6,7 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assertions.assertTimeout;
 
-import icformer.internal.format.Json;
+import icformer.error.IcfException;
+import icformer.error.Status;
+import icformer.internal.json.Json;
+import icformer.metadata.Metadata;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;

@@ -3,7 +3,10 @@ package icformer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import icformer.internal.format.GgufValue;
+import icformer.error.IcfException;
+import icformer.error.Status;
+import icformer.files.GgufValue;
+import icformer.text.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;

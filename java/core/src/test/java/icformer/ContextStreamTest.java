@@ -3,6 +3,8 @@ package icformer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import icformer.error.IcfException;
+import icformer.error.Status;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;

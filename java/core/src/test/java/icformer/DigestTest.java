@@ -3,10 +3,13 @@ package icformer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import icformer.internal.format.AtomicFile;
-import icformer.internal.format.ElementType;
-import icformer.internal.format.Safetensors;
-import icformer.internal.format.SafetensorsWriter;
+import icformer.error.IcfException;
+import icformer.error.ModelFileException;
+import icformer.error.Status;
+import icformer.files.AtomicFile;
+import icformer.files.ElementType;
+import icformer.files.Safetensors;
+import icformer.files.SafetensorsWriter;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -2,10 +2,10 @@ package icformer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import icformer.internal.format.Json;
-import icformer.internal.format.MappedFile;
-import icformer.internal.format.Safetensors;
-import icformer.internal.format.StoredTensor;
+import icformer.files.MappedFile;
+import icformer.files.Safetensors;
+import icformer.files.StoredTensor;
+import icformer.internal.json.Json;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import icformer.error.IcfException;
+import icformer.error.Status;
+import icformer.files.GgufFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;

@@ -3,6 +3,12 @@ package icformer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import icformer.error.IcfException;
+import icformer.error.ModelFileException;
+import icformer.error.Status;
+import icformer.files.GgufFile;
+import icformer.files.TensorInfo;
+import icformer.text.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,10 +1,14 @@
 package icformer;
 
-import icformer.internal.format.AtomicFile;
-import icformer.internal.format.GgufValue;
-import icformer.internal.format.GgufValues;
-import icformer.internal.format.GgufWriter;
-import icformer.internal.format.MappedFile;
+import icformer.convert.FormerConverter;
+import icformer.files.AtomicFile;
+import icformer.files.GgufFile;
+import icformer.files.GgufValue;
+import icformer.files.GgufValues;
+import icformer.files.GgufWriter;
+import icformer.files.MappedFile;
+import icformer.files.TensorInfo;
+import icformer.files.TensorType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -22,17 +26,17 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** Small models with random weights, and how results are compared. */
-final class TestData {
+public final class TestData {
     /** Architecture llama: 3 layers of width 64, a SentencePiece vocabulary of 512. F32. */
-    static final Path LLM = resource("golden/e2e-llama/lm-f32.gguf");
+    public static final Path LLM = resource("golden/e2e-llama/lm-f32.gguf");
 
     /** For models this small a second thread only costs. */
-    static final DigesterOptions ONE_THREAD = DigesterOptions.defaults().withThreads(1);
+    public static final DigesterOptions ONE_THREAD = DigesterOptions.defaults().withThreads(1);
 
     private TestData() {}
 
     /** A file below the test resources of this package. */
-    static Path resource(String name) {
+    public static Path resource(String name) {
         try {
             return Path.of(Objects.requireNonNull(TestData.class.getResource(name), name).toURI());
         } catch (URISyntaxException e) {
@@ -41,17 +45,17 @@ final class TestData {
     }
 
     /** A file of models/fixtures. */
-    static Path fixture(String name) {
+    public static Path fixture(String name) {
         return Path.of(System.getProperty("icformer.root"), "models", "fixtures", name);
     }
 
     /** The former of {@link #LLM}, F32: 3 layers, 16 digest rows for a chunk of 512. */
-    static Path former() {
+    public static Path former() {
         return Converted.FORMER;
     }
 
     /** A checkpoint as a GGUF file that is deleted at the end; {@code type} null keeps its types. */
-    static Path convert(Path checkpoint, @Nullable String type, @Nullable Path target) {
+    public static Path convert(Path checkpoint, @Nullable String type, @Nullable Path target) {
         try {
             Path file = Files.createTempFile("former-", ".gguf");
             file.toFile().deleteOnExit();
@@ -65,7 +69,7 @@ final class TestData {
     }
 
     /** Writes a GGUF file again, with other metadata and only the tensors whose names are kept. */
-    static void rewrite(Path source, Path out, Consumer<Map<String, GgufValue>> change, Predicate<String> kept)
+    public static void rewrite(Path source, Path out, Consumer<Map<String, GgufValue>> change, Predicate<String> kept)
             throws IOException {
         try (Arena arena = Arena.ofConfined();
                 GgufFile file = GgufFile.open(source)) {
@@ -91,7 +95,7 @@ final class TestData {
     }
 
     /** How far a result may be from the exact one: {@code bar} where the CPU computes, no less than halves cost elsewhere. */
-    static double rounding(double bar) {
+    public static double rounding(double bar) {
         return Math.max(bar, DeviceRounding.LEAST);
     }
 
@@ -111,12 +115,12 @@ final class TestData {
     }
 
     /** ‖actual − expected‖ / ‖expected‖ over all floats. */
-    static double relativeL2(MemorySegment actual, MemorySegment expected) {
+    public static double relativeL2(MemorySegment actual, MemorySegment expected) {
         return relativeL2(actual.toArray(ValueLayout.JAVA_FLOAT), expected.toArray(ValueLayout.JAVA_FLOAT));
     }
 
     /** ‖actual − expected‖ / ‖expected‖; NaN where the lengths differ. */
-    static double relativeL2(float[] actual, float[] expected) {
+    public static double relativeL2(float[] actual, float[] expected) {
         if (actual.length != expected.length) {
             return Double.NaN;
         }

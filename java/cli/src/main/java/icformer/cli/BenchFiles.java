@@ -1,6 +1,6 @@
 package icformer.cli;
 
-import icformer.TensorType;
+import icformer.files.TensorType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

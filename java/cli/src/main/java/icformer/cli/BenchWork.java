@@ -1,8 +1,8 @@
 package icformer.cli;
 
 import icformer.DigesterInfo;
-import icformer.Metadata;
 import icformer.ModelInfo;
+import icformer.metadata.Metadata;
 
 /**
  * Multiply-adds of what is measured, in closed form; native/test/test_flops.cpp counts the same from the graphs. Products

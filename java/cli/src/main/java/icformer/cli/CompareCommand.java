@@ -1,8 +1,8 @@
 package icformer.cli;
 
-import icformer.LogitComparison;
 import icformer.Model;
-import icformer.TextWindows;
+import icformer.eval.LogitComparison;
+import icformer.eval.TextWindows;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;

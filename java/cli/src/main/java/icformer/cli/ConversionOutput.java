@@ -1,7 +1,7 @@
 package icformer.cli;
 
-import icformer.ConversionReport;
-import icformer.TensorType;
+import icformer.convert.ConversionReport;
+import icformer.files.TensorType;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

@@ -1,7 +1,7 @@
 package icformer.cli;
 
-import icformer.ConversionReport;
-import icformer.FormerConverter;
+import icformer.convert.ConversionReport;
+import icformer.convert.FormerConverter;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;

@@ -1,9 +1,9 @@
 package icformer.cli;
 
 import icformer.Model;
-import icformer.internal.format.AtomicFile;
-import icformer.internal.format.ElementType;
-import icformer.internal.format.SafetensorsWriter;
+import icformer.files.AtomicFile;
+import icformer.files.ElementType;
+import icformer.files.SafetensorsWriter;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.util.List;

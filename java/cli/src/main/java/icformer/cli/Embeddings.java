@@ -1,8 +1,8 @@
 package icformer.cli;
 
-import icformer.internal.format.ElementType;
-import icformer.internal.format.Safetensors;
-import icformer.internal.format.StoredTensor;
+import icformer.files.ElementType;
+import icformer.files.Safetensors;
+import icformer.files.StoredTensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

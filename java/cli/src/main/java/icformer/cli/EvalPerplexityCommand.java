@@ -1,8 +1,8 @@
 package icformer.cli;
 
 import icformer.Model;
-import icformer.Perplexity;
-import icformer.TextWindows;
+import icformer.eval.Perplexity;
+import icformer.eval.TextWindows;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;

@@ -1,7 +1,7 @@
 package icformer.cli;
 
-import icformer.IcfException;
-import icformer.ModelFileException;
+import icformer.error.IcfException;
+import icformer.error.ModelFileException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;

@@ -1,6 +1,6 @@
 package icformer.cli;
 
-import icformer.FormerConverter;
+import icformer.convert.FormerConverter;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 

@@ -1,7 +1,7 @@
 package icformer.cli;
 
-import icformer.ConversionReport;
-import icformer.Quantizer;
+import icformer.convert.ConversionReport;
+import icformer.convert.Quantizer;
 import java.io.IOException;
 import java.nio.file.Path;
 import picocli.CommandLine.Command;

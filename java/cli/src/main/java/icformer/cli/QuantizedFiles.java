@@ -1,6 +1,6 @@
 package icformer.cli;
 
-import icformer.Quantizer;
+import icformer.convert.Quantizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

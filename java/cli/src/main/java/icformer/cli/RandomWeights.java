@@ -1,9 +1,9 @@
 package icformer.cli;
 
-import icformer.TensorType;
-import icformer.internal.format.AtomicFile;
-import icformer.internal.format.GgufValue;
-import icformer.internal.format.GgufWriter;
+import icformer.files.AtomicFile;
+import icformer.files.GgufValue;
+import icformer.files.GgufWriter;
+import icformer.files.TensorType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

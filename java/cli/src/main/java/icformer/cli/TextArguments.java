@@ -3,7 +3,7 @@ package icformer.cli;
 import icformer.KvType;
 import icformer.Model;
 import icformer.SessionOptions;
-import icformer.TextWindows;
+import icformer.eval.TextWindows;
 import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;

@@ -1,7 +1,7 @@
 package icformer.cli;
 
-import icformer.GgufFile;
-import icformer.Tokenizer;
+import icformer.files.GgufFile;
+import icformer.text.Tokenizer;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;

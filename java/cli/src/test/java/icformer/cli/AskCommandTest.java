@@ -3,9 +3,9 @@ package icformer.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import icformer.Digest;
-import icformer.GgufFile;
-import icformer.Tokenizer;
-import icformer.internal.format.Safetensors;
+import icformer.files.GgufFile;
+import icformer.files.Safetensors;
+import icformer.text.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;

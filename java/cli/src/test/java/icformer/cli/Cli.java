@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import icformer.Device;
 import icformer.Devices;
 import icformer.Model;
-import icformer.internal.format.Json;
+import icformer.internal.json.Json;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

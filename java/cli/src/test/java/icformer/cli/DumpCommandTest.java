@@ -2,11 +2,11 @@ package icformer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import icformer.internal.format.AtomicFile;
-import icformer.internal.format.ElementType;
-import icformer.internal.format.Safetensors;
-import icformer.internal.format.SafetensorsWriter;
-import icformer.internal.format.StoredTensor;
+import icformer.files.AtomicFile;
+import icformer.files.ElementType;
+import icformer.files.Safetensors;
+import icformer.files.SafetensorsWriter;
+import icformer.files.StoredTensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

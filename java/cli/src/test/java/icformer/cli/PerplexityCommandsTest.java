@@ -2,8 +2,8 @@ package icformer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import icformer.Quantizer;
-import icformer.TensorType;
+import icformer.convert.Quantizer;
+import icformer.files.TensorType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -2,9 +2,9 @@ package icformer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import icformer.internal.format.AtomicFile;
-import icformer.internal.format.GgufValue;
-import icformer.internal.format.GgufWriter;
+import icformer.files.AtomicFile;
+import icformer.files.GgufValue;
+import icformer.files.GgufWriter;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

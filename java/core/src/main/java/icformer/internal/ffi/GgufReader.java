@@ -4,7 +4,7 @@ import icformer.bindings.IcfNative;
 import icformer.bindings.icf_gguf_info;
 import icformer.bindings.icf_key_info;
 import icformer.bindings.icf_tensor_info;
-import icformer.internal.format.ByteStrings;
+import icformer.internal.base.ByteStrings;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

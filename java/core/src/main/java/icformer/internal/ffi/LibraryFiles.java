@@ -1,8 +1,8 @@
 package icformer.internal.ffi;
 
-import icformer.IcfException;
-import icformer.Status;
 import icformer.bindings.IcfNative;
+import icformer.error.IcfException;
+import icformer.error.Status;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.channels.FileChannel;

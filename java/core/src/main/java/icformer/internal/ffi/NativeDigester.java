@@ -1,8 +1,5 @@
 package icformer.internal.ffi;
 
-import icformer.DigesterInfo;
-import icformer.DigesterOptions;
-import icformer.Marker;
 import icformer.bindings.IcfNative;
 import icformer.bindings.icf_digester_info;
 import icformer.bindings.icf_digester_options;
@@ -13,29 +10,64 @@ import org.jspecify.annotations.Nullable;
 
 /** An {@code icf_digester}. One call at a time. */
 public final class NativeDigester extends NativeHandle {
+    /** Numbers of an {@code icf_marker}. */
+    public static final int FT = IcfNative.ICF_MARKER_FT();
+
+    public static final int AE = IcfNative.ICF_MARKER_AE();
+
+    /** An {@code icf_digester_info}. */
+    public record Info(
+            String name,
+            String type,
+            int width,
+            int layers,
+            int heads,
+            int kvHeads,
+            int feedForwardWidth,
+            int digestRows,
+            int chunkLength,
+            int crossInterval,
+            boolean hasFt,
+            boolean hasAe,
+            int threads,
+            int device,
+            boolean isPlain,
+            long parameters,
+            long weightBytes,
+            long tableBytes,
+            long fingerprint,
+            long targetVocabularyHash) {}
+
     private final NativeError error = new NativeError(arena());
 
     private NativeDigester(MemorySegment address) {
         super("digester", address, IcfNative::icf_digester_close);
     }
 
-    /** Opens a GGUF file of architecture icformer; without a model only given embeddings can be digested. */
-    public static NativeDigester open(Path path, @Nullable NativeModel model, DigesterOptions options) {
+    /**
+     * Opens a GGUF file of architecture icformer; without a model only given embeddings can be digested.
+     *
+     * @param isPlain whether to compute step by step, without the exact savings
+     */
+    public static NativeDigester open(
+            Path path,
+            @Nullable NativeModel model,
+            int threads,
+            int device,
+            boolean useMmap,
+            boolean isPlain,
+            long maxTableBytes) {
         NativeLibrary.load();
         try (Arena scratch = Arena.ofConfined()) {
             NativeError error = new NativeError(scratch);
             MemorySegment struct = icf_digester_options.allocate(scratch);
             IcfNative.icf_digester_options_init(struct);
-            icf_digester_options.n_threads(struct, options.threads());
-            icf_digester_options.device(struct, options.device());
-            icf_digester_options.use_mmap(struct, options.useMmap() ? 1 : 0);
+            icf_digester_options.n_threads(struct, threads);
+            icf_digester_options.device(struct, device);
+            icf_digester_options.use_mmap(struct, useMmap ? 1 : 0);
             icf_digester_options.method(
-                    struct,
-                    switch (options.method()) {
-                        case FAST -> IcfNative.ICF_METHOD_FAST();
-                        case PLAIN -> IcfNative.ICF_METHOD_PLAIN();
-                    });
-            icf_digester_options.max_table_bytes(struct, options.maxTableBytes());
+                    struct, isPlain ? IcfNative.ICF_METHOD_PLAIN() : IcfNative.ICF_METHOD_FAST());
+            icf_digester_options.max_table_bytes(struct, maxTableBytes);
             MemorySegment out = scratch.allocate(IcfNative.C_POINTER);
             error.check(IcfNative.icf_digester_open(
                     scratch.allocateFrom(path.toString()),
@@ -48,10 +80,10 @@ public final class NativeDigester extends NativeHandle {
     }
 
     /** What the former is. */
-    public DigesterInfo describe() {
+    public Info describe() {
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment info = describe(scratch);
-            return new DigesterInfo(
+            return new Info(
                     icf_digester_info.name(info).getString(0),
                     icf_digester_info.type(info).getString(0),
                     icf_digester_info.n_embd(info),
@@ -66,9 +98,7 @@ public final class NativeDigester extends NativeHandle {
                     icf_digester_info.has_marker_ae(info) != 0,
                     icf_digester_info.n_threads(info),
                     icf_digester_info.device(info),
-                    icf_digester_info.method(info) == IcfNative.ICF_METHOD_PLAIN()
-                            ? DigesterOptions.Method.PLAIN
-                            : DigesterOptions.Method.FAST,
+                    icf_digester_info.method(info) == IcfNative.ICF_METHOD_PLAIN(),
                     icf_digester_info.n_params(info),
                     icf_digester_info.weight_bytes(info),
                     icf_digester_info.table_bytes(info),
@@ -149,14 +179,10 @@ public final class NativeDigester extends NativeHandle {
     /**
      * A learned row.
      *
+     * @param number {@link #FT} or {@link #AE}
      * @param row [width] floats
      */
-    public void marker(Marker marker, MemorySegment row) {
-        int number =
-                switch (marker) {
-                    case FT -> IcfNative.ICF_MARKER_FT();
-                    case AE -> IcfNative.ICF_MARKER_AE();
-                };
+    public void marker(int number, MemorySegment row) {
         error.check(IcfNative.icf_digester_marker(
                 pointer(), number, row, row.byteSize() / Float.BYTES, error.segment()));
     }

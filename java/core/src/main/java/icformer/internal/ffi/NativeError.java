@@ -1,9 +1,9 @@
 package icformer.internal.ffi;
 
-import icformer.IcfException;
-import icformer.Status;
 import icformer.bindings.IcfNative;
 import icformer.bindings.icf_error;
+import icformer.error.IcfException;
+import icformer.error.Status;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 

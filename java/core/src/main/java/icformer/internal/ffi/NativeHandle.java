@@ -1,7 +1,7 @@
 package icformer.internal.ffi;
 
-import icformer.IcfException;
-import icformer.Status;
+import icformer.error.IcfException;
+import icformer.error.Status;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;

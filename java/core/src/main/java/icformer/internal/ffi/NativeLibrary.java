@@ -3,12 +3,11 @@ package icformer.internal.ffi;
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
-import icformer.Device;
-import icformer.IcfException;
-import icformer.Status;
 import icformer.bindings.IcfNative;
 import icformer.bindings.icf_device_info;
 import icformer.bindings.icf_type_info;
+import icformer.error.IcfException;
+import icformer.error.Status;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -31,6 +30,16 @@ public final class NativeLibrary {
 
     /** An {@code icf_type_info}. */
     public record TensorTypeInfo(String name, int blockLength, int blockBytes, boolean canQuantize) {}
+
+    /** An {@code icf_device_info}; neither CPU nor GPU is any other accelerator. */
+    public record DeviceInfo(
+            boolean isCpu,
+            boolean isGpu,
+            String name,
+            String description,
+            String backend,
+            long memoryTotal,
+            long memoryFree) {}
 
     /** Loads the library, once. Whatever keeps it from loading is tried again by the next call. */
     public static void load() {
@@ -138,20 +147,21 @@ public final class NativeLibrary {
         IcfNative.icf_set_log_level(level);
     }
 
-    /** All devices. */
-    public static List<Device> devices() {
+    /** All devices, by index. */
+    public static List<DeviceInfo> devices() {
         load();
         try (Arena scratch = Arena.ofConfined()) {
             NativeError error = new NativeError(scratch);
             MemorySegment info = icf_device_info.allocate(scratch);
             icf_device_info.struct_size(info, (int) info.byteSize());
             int count = IcfNative.icf_device_count();
-            List<Device> devices = new ArrayList<>();
+            List<DeviceInfo> devices = new ArrayList<>();
             for (int i = 0; i < count; i++) {
                 error.check(IcfNative.icf_device_describe(i, info, error.segment()));
-                devices.add(new Device(
-                        i,
-                        deviceKind(icf_device_info.kind(info)),
+                int kind = icf_device_info.kind(info);
+                devices.add(new DeviceInfo(
+                        kind == IcfNative.ICF_DEVICE_CPU(),
+                        kind == IcfNative.ICF_DEVICE_GPU(),
                         icf_device_info.name(info).getString(0),
                         icf_device_info.description(info).getString(0),
                         icf_device_info.backend(info).getString(0),
@@ -160,13 +170,6 @@ public final class NativeLibrary {
             }
             return devices;
         }
-    }
-
-    private static Device.Kind deviceKind(int kind) {
-        if (kind == IcfNative.ICF_DEVICE_CPU()) {
-            return Device.Kind.CPU;
-        }
-        return kind == IcfNative.ICF_DEVICE_GPU() ? Device.Kind.GPU : Device.Kind.OTHER;
     }
 
     /** Number of the tensor type of that name, in any case; -1 if there is none. */

@@ -1,7 +1,5 @@
 package icformer.internal.ffi;
 
-import icformer.ModelInfo;
-import icformer.ModelOptions;
 import icformer.bindings.IcfNative;
 import icformer.bindings.icf_model_info;
 import icformer.bindings.icf_model_options;
@@ -12,21 +10,40 @@ import java.nio.file.Path;
 /** An {@code icf_model}. Its calls may run beside one another. */
 public final class NativeModel extends NativeHandle {
 
+    /** An {@code icf_model_info}. */
+    public record Info(
+            String name,
+            String architecture,
+            String type,
+            int vocabularySize,
+            int width,
+            int layers,
+            int heads,
+            int kvHeads,
+            int feedForwardWidth,
+            int trainedContext,
+            int device,
+            int gpuLayers,
+            long parameters,
+            long weightBytes,
+            long vocabularyHash,
+            long fingerprint) {}
+
     private NativeModel(MemorySegment address) {
         super("model", address, IcfNative::icf_model_close);
     }
 
     /** Opens a GGUF file that holds an LLM. */
-    public static NativeModel open(Path path, ModelOptions options) {
+    public static NativeModel open(Path path, int device, boolean useMmap, boolean useRepack, int gpuLayers) {
         NativeLibrary.load();
         try (Arena scratch = Arena.ofConfined()) {
             NativeError error = new NativeError(scratch);
             MemorySegment struct = icf_model_options.allocate(scratch);
             IcfNative.icf_model_options_init(struct);
-            icf_model_options.device(struct, options.device());
-            icf_model_options.use_mmap(struct, options.useMmap() ? 1 : 0);
-            icf_model_options.use_repack(struct, options.useRepack() ? 1 : 0);
-            icf_model_options.n_gpu_layers(struct, options.gpuLayers());
+            icf_model_options.device(struct, device);
+            icf_model_options.use_mmap(struct, useMmap ? 1 : 0);
+            icf_model_options.use_repack(struct, useRepack ? 1 : 0);
+            icf_model_options.n_gpu_layers(struct, gpuLayers);
             MemorySegment out = scratch.allocate(IcfNative.C_POINTER);
             error.check(
                     IcfNative.icf_model_open(scratch.allocateFrom(path.toString()), struct, out, error.segment()));
@@ -35,13 +52,13 @@ public final class NativeModel extends NativeHandle {
     }
 
     /** What the model is. */
-    public ModelInfo describe() {
+    public Info describe() {
         try (Arena scratch = Arena.ofConfined()) {
             NativeError error = new NativeError(scratch);
             MemorySegment info = icf_model_info.allocate(scratch);
             icf_model_info.struct_size(info, (int) info.byteSize());
             error.check(IcfNative.icf_model_describe(pointer(), info, error.segment()));
-            return new ModelInfo(
+            return new Info(
                     icf_model_info.name(info).getString(0),
                     icf_model_info.architecture(info).getString(0),
                     icf_model_info.type(info).getString(0),

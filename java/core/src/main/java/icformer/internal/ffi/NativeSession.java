@@ -1,11 +1,5 @@
 package icformer.internal.ffi;
 
-import icformer.KvType;
-import icformer.Outputs;
-import icformer.RowType;
-import icformer.Sampling;
-import icformer.SessionInfo;
-import icformer.SessionOptions;
 import icformer.bindings.IcfNative;
 import icformer.bindings.icf_sampling;
 import icformer.bindings.icf_session_info;
@@ -15,7 +9,16 @@ import java.lang.foreign.MemorySegment;
 
 /** An {@code icf_session}. One call at a time; nothing is allocated by an append or a sample. */
 public final class NativeSession extends NativeHandle {
-    private final SessionInfo info;
+    /** Numbers of types in the GGUF format, of rows and of the KV cache. */
+    public static final int F32 = IcfNative.ICF_TYPE_F32();
+
+    public static final int F16 = IcfNative.ICF_TYPE_F16();
+    public static final int Q8_0 = IcfNative.ICF_TYPE_Q8_0();
+
+    /** An {@code icf_session_info}, as it was when the session was opened. */
+    public record Info(int contextLength, int batchLength, int threads, int kvType, long kvBytes) {}
+
+    private final Info info;
     private final NativeError error = new NativeError(arena());
     private final MemorySegment tokens;
     private final MemorySegment sampling = icf_sampling.allocate(arena());
@@ -30,15 +33,16 @@ public final class NativeSession extends NativeHandle {
     }
 
     /** Opens an empty timeline of a model. */
-    public static NativeSession open(NativeModel model, SessionOptions options) {
+    public static NativeSession open(
+            NativeModel model, int threads, int contextLength, int batchLength, int kvType) {
         try (Arena scratch = Arena.ofConfined()) {
             NativeError error = new NativeError(scratch);
             MemorySegment struct = icf_session_options.allocate(scratch);
             IcfNative.icf_session_options_init(struct);
-            icf_session_options.n_threads(struct, options.threads());
-            icf_session_options.n_ctx(struct, options.contextLength());
-            icf_session_options.n_batch(struct, options.batchLength());
-            icf_session_options.kv_type(struct, typeNumber(options.kvType()));
+            icf_session_options.n_threads(struct, threads);
+            icf_session_options.n_ctx(struct, contextLength);
+            icf_session_options.n_batch(struct, batchLength);
+            icf_session_options.kv_type(struct, kvType);
             MemorySegment out = scratch.allocate(IcfNative.C_POINTER);
             error.check(IcfNative.icf_session_open(model.pointer(), struct, out, error.segment()));
             return new NativeSession(out.get(IcfNative.C_POINTER, 0));
@@ -46,7 +50,7 @@ public final class NativeSession extends NativeHandle {
     }
 
     /** What the session holds, as it was opened. */
-    public SessionInfo info() {
+    public Info info() {
         return info;
     }
 
@@ -62,32 +66,31 @@ public final class NativeSession extends NativeHandle {
         return IcfNative.icf_session_length(pointer());
     }
 
-    /** Appends {@code count} of {@code ids}, at most a batch, from {@code first} on. */
-    public void appendTokens(int[] ids, int first, int count, Outputs outputs) {
+    /**
+     * Appends {@code count} of {@code ids}, at most a batch, from {@code first} on.
+     *
+     * @param kept how many of the last rows keep their outputs, and which: {@code logits}, {@code hidden}
+     */
+    public void appendTokens(int[] ids, int first, int count, int kept, boolean logits, boolean hidden) {
         MemorySegment.copy(ids, first, tokens, IcfNative.C_INT, 0, count);
-        appendTokens(count, outputs);
+        appendTokens(count, kept, logits, hidden);
     }
 
-    /** Appends one token. */
-    public void appendToken(int id, Outputs outputs) {
+    /** Appends one token and keeps its logits. */
+    public void appendToken(int id) {
         tokens.set(IcfNative.C_INT, 0, id);
-        appendTokens(1, outputs);
+        appendTokens(1, 1, true, false);
     }
 
-    private void appendTokens(int count, Outputs outputs) {
+    private void appendTokens(int count, int kept, boolean logits, boolean hidden) {
         error.check(IcfNative.icf_session_append_tokens(
-                pointer(), tokens, count, outputs.rows(), bits(outputs), error.segment()));
+                pointer(), tokens, count, kept, bits(logits, hidden), error.segment()));
     }
 
-    /** Appends {@code count} rows, at most a batch, from where they lie. */
-    public void appendRows(MemorySegment rows, RowType type, long count, Outputs outputs) {
-        int number =
-                switch (type) {
-                    case F32 -> IcfNative.ICF_TYPE_F32();
-                    case F16 -> IcfNative.ICF_TYPE_F16();
-                };
+    /** Appends {@code count} rows, at most a batch, from where they lie; {@code type} is {@link #F32} or {@link #F16}. */
+    public void appendRows(MemorySegment rows, int type, long count, int kept, boolean logits, boolean hidden) {
         error.check(IcfNative.icf_session_append_rows(
-                pointer(), rows, number, count, outputs.rows(), bits(outputs), error.segment()));
+                pointer(), rows, type, count, kept, bits(logits, hidden), error.segment()));
     }
 
     /** Forgets everything from position {@code length} on. */
@@ -108,14 +111,21 @@ public final class NativeSession extends NativeHandle {
     }
 
     /** A token chosen from the logits of the last row. */
-    public int sample(Sampling choice) {
-        icf_sampling.temperature(sampling, choice.temperature());
-        icf_sampling.top_k(sampling, choice.topK());
-        icf_sampling.top_p(sampling, choice.topP());
-        icf_sampling.min_p(sampling, choice.minP());
-        icf_sampling.repetition_penalty(sampling, choice.repetitionPenalty());
-        icf_sampling.repetition_window(sampling, choice.repetitionWindow());
-        icf_sampling.seed(sampling, choice.seed());
+    public int sample(
+            float temperature,
+            int topK,
+            float topP,
+            float minP,
+            float repetitionPenalty,
+            int repetitionWindow,
+            long seed) {
+        icf_sampling.temperature(sampling, temperature);
+        icf_sampling.top_k(sampling, topK);
+        icf_sampling.top_p(sampling, topP);
+        icf_sampling.min_p(sampling, minP);
+        icf_sampling.repetition_penalty(sampling, repetitionPenalty);
+        icf_sampling.repetition_window(sampling, repetitionWindow);
+        icf_sampling.seed(sampling, seed);
         error.check(IcfNative.icf_session_sample(pointer(), sampling, token, error.segment()));
         return token.get(IcfNative.C_INT, 0);
     }
@@ -142,14 +152,14 @@ public final class NativeSession extends NativeHandle {
         return arena().allocate(IcfNative.C_FLOAT, count);
     }
 
-    private SessionInfo describe() {
+    private Info describe() {
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment struct = describe(scratch);
-            return new SessionInfo(
+            return new Info(
                     icf_session_info.n_ctx(struct),
                     icf_session_info.n_batch(struct),
                     icf_session_info.n_threads(struct),
-                    kvType(icf_session_info.kv_type(struct)),
+                    icf_session_info.kv_type(struct),
                     icf_session_info.kv_bytes(struct));
         }
     }
@@ -161,25 +171,7 @@ public final class NativeSession extends NativeHandle {
         return struct;
     }
 
-    private static int bits(Outputs outputs) {
-        return (outputs.logits() ? IcfNative.ICF_OUTPUT_LOGITS() : 0)
-                | (outputs.hidden() ? IcfNative.ICF_OUTPUT_HIDDEN() : 0);
-    }
-
-    private static int typeNumber(KvType type) {
-        return switch (type) {
-            case F32 -> IcfNative.ICF_TYPE_F32();
-            case F16 -> IcfNative.ICF_TYPE_F16();
-            case Q8_0 -> IcfNative.ICF_TYPE_Q8_0();
-        };
-    }
-
-    private static KvType kvType(int number) {
-        for (KvType type : KvType.values()) {
-            if (typeNumber(type) == number) {
-                return type;
-            }
-        }
-        throw new AssertionError("the library opened a KV cache of type " + number);
+    private static int bits(boolean logits, boolean hidden) {
+        return (logits ? IcfNative.ICF_OUTPUT_LOGITS() : 0) | (hidden ? IcfNative.ICF_OUTPUT_HIDDEN() : 0);
     }
 }

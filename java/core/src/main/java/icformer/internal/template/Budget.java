@@ -1,6 +1,6 @@
 package icformer.internal.template;
 
-import icformer.Status;
+import icformer.error.Status;
 
 /** What is left of what one rendering may cost. */
 final class Budget {

@@ -1,6 +1,6 @@
 package icformer.internal.template;
 
-import icformer.Status;
+import icformer.error.Status;
 import java.time.Clock;
 import java.time.LocalDateTime;
 import java.time.format.TextStyle;

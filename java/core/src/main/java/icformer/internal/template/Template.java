@@ -1,6 +1,6 @@
 package icformer.internal.template;
 
-import icformer.Status;
+import icformer.error.Status;
 import java.time.Clock;
 import java.util.List;
 import java.util.Map;

@@ -1,6 +1,6 @@
 package icformer.internal.template;
 
-import icformer.Status;
+import icformer.error.Status;
 import java.io.Serial;
 
 /** A template that cannot be read or rendered. */

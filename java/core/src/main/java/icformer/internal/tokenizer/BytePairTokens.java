@@ -2,8 +2,8 @@ package icformer.internal.tokenizer;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import icformer.Metadata;
-import icformer.internal.format.ByteStrings;
+import icformer.internal.base.ByteStrings;
+import icformer.metadata.Metadata;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;

@@ -1,6 +1,6 @@
 package icformer.internal.tokenizer;
 
-import icformer.internal.format.ByteStrings;
+import icformer.internal.base.ByteStrings;
 
 /** Finds the number of a byte string. Of equal strings it knows the first. */
 final class ByteStringIndex {

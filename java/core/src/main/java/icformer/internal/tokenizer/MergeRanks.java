@@ -1,6 +1,6 @@
 package icformer.internal.tokenizer;
 
-import icformer.internal.format.ByteStrings;
+import icformer.internal.base.ByteStrings;
 import java.util.Arrays;
 
 /** The list of merges of byte-level BPE: which two byte strings are merged, the first of the list first. */

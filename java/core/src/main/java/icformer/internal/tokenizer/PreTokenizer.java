@@ -8,8 +8,8 @@ import static icformer.internal.tokenizer.PatternSplitter.SYMBOL;
 import static icformer.internal.tokenizer.PatternSplitter.byCharacter;
 import static icformer.internal.tokenizer.PatternSplitter.byClass;
 
-import icformer.IcfException;
-import icformer.Status;
+import icformer.error.IcfException;
+import icformer.error.Status;
 import java.util.Arrays;
 import java.util.List;
 import java.util.TreeSet;

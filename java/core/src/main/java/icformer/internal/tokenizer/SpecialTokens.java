@@ -1,6 +1,6 @@
 package icformer.internal.tokenizer;
 
-import icformer.internal.format.ByteStrings;
+import icformer.internal.base.ByteStrings;
 import java.util.Arrays;
 import java.util.BitSet;
 

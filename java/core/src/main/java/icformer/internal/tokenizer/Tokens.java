@@ -1,7 +1,7 @@
 package icformer.internal.tokenizer;
 
-import icformer.IcfException;
-import icformer.Status;
+import icformer.error.IcfException;
+import icformer.error.Status;
 
 /** A vocabulary and the way into it and out of it: what is left to a tokenizer is its public face. Immutable. */
 public abstract class Tokens {

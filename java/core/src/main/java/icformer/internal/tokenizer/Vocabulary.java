@@ -2,10 +2,10 @@ package icformer.internal.tokenizer;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import icformer.IcfException;
-import icformer.Metadata;
-import icformer.Status;
-import icformer.internal.format.ByteStrings;
+import icformer.error.IcfException;
+import icformer.error.Status;
+import icformer.internal.base.ByteStrings;
+import icformer.metadata.Metadata;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;

@@ -3,8 +3,8 @@ package icformer.internal.ffi;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import icformer.IcfException;
-import icformer.Status;
+import icformer.error.IcfException;
+import icformer.error.Status;
 import java.io.IOException;
 import java.net.URL;
 import java.net.URLClassLoader;

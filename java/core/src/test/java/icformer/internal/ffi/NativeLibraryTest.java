@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import icformer.Devices;
-import icformer.IcfException;
 import icformer.Icformer;
-import icformer.Status;
+import icformer.error.IcfException;
+import icformer.error.Status;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

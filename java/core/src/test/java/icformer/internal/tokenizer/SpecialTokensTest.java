@@ -3,7 +3,7 @@ package icformer.internal.tokenizer;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import icformer.internal.format.ByteStrings;
+import icformer.internal.base.ByteStrings;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;

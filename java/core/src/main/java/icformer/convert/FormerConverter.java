@@ -1,0 +1,332 @@
+package icformer.convert;
+
+import icformer.error.ModelFileException;
+import icformer.error.Status;
+import icformer.files.AtomicFile;
+import icformer.files.Checkpoint;
+import icformer.files.GgufFile;
+import icformer.files.GgufValue;
+import icformer.files.GgufValues;
+import icformer.files.GgufWriter;
+import icformer.files.MappedFile;
+import icformer.files.StoredTensor;
+import icformer.files.TensorType;
+import icformer.internal.base.Checks;
+import icformer.internal.json.Json;
+import icformer.metadata.Metadata;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Turns a checkpoint folder of the official IC-Former implementation into a GGUF file of architecture {@code icformer}.
+ *
+ * <p>The folder holds {@code config.json}, the weights ({@code model.safetensors} or {@code pytorch_model.bin}, in one
+ * piece or in shards with an index) and {@code param.pt} with the digest embeddings and markers. Nothing in it is executed:
+ * a pickle that names anything but tensors is refused. Memory stays flat: the weights are mapped, and written block by
+ * block.
+ */
+public final class FormerConverter {
+
+    /**
+     * How a checkpoint is converted.
+     *
+     * @param name {@code general.name} of the file; null for the name of the checkpoint's folder
+     * @param type of the matrices; null to keep theirs. Norms, biases, digest embeddings and markers are always F32
+     * @param target the LLM that the former belongs to, as a GGUF file: its architecture, width and vocabulary are recorded,
+     *     so that the former is refused by any other; null to record none
+     * @param chunkLength longest chunk the former was trained for, in tokens
+     * @param promptBefore text before the digest rows; special tokens in it are recognised
+     * @param promptQuestion text that is put before a question
+     * @param promptAfter text after the question; special tokens in it are recognised
+     * @param replace whether to replace the file if it exists
+     * @param progress is told of progress
+     */
+    public record Options(
+            @Nullable String name,
+            @Nullable TensorType type,
+            @Nullable Path target,
+            int chunkLength,
+            String promptBefore,
+            String promptQuestion,
+            String promptAfter,
+            boolean replace,
+            ConversionReport.Progress progress) {
+
+        public Options {
+            Checks.argument(chunkLength >= 1, "chunkLength is %d, but must be 1 or more", chunkLength);
+            Objects.requireNonNull(promptBefore, "promptBefore");
+            Objects.requireNonNull(promptQuestion, "promptQuestion");
+            Objects.requireNonNull(promptAfter, "promptAfter");
+            Objects.requireNonNull(progress, "progress");
+        }
+
+        /** The checkpoint's types, no target, and what the official checkpoints were trained with: chunks of 512 tokens. */
+        public static Options defaults() {
+            return new Options(
+                    null,
+                    null,
+                    null,
+                    512,
+                    "<s>[INST] Response the Prompt based on the below text:\n\n",
+                    "\n\nPrompt: ",
+                    "[/INST]",
+                    false,
+                    (_, _) -> {});
+        }
+
+        /** The same with another name. */
+        public Options withName(String name) {
+            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+        }
+
+        /** The same with another type of the matrices. */
+        public Options withType(TensorType type) {
+            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+        }
+
+        /** The same for an LLM. */
+        public Options withTarget(Path target) {
+            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+        }
+
+        /** The same with another chunk length. */
+        public Options withChunkLength(int chunkLength) {
+            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+        }
+
+        /** The same with another prompt: before the digest rows, before the question, and after it. */
+        public Options withPrompt(String before, String question, String after) {
+            return new Options(name, type, target, chunkLength, before, question, after, replace, progress);
+        }
+
+        /** The same, replacing an existing file or not. */
+        public Options withReplace(boolean replace) {
+            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+        }
+
+        /** The same with another listener. */
+        public Options withProgress(ConversionReport.Progress progress) {
+            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+        }
+    }
+
+    /** A tensor on its way: what it is, and the type it will have. */
+    private record Job(FormerLayout.Tensor tensor, TensorType wanted, TensorType type) {
+
+        StoredTensor source() {
+            return tensor.source();
+        }
+
+        /** As GGUF writes it, the fastest dimension first; markers and norms are vectors, digest embeddings a matrix. */
+        List<Long> shape() {
+            return source().rows() == 1 ? List.of(source().rowLength()) : List.of(source().rowLength(), source().rows());
+        }
+
+        GgufWriter.Entry entry() {
+            return new GgufWriter.Entry(tensor.target(), type.number(), shape(), source().rows() * type.bytes(source().rowLength()));
+        }
+    }
+
+    private final Path checkpoint;
+    private final Path out;
+    private final Options options;
+
+    private FormerConverter(Path checkpoint, Path out, Options options) {
+        this.checkpoint = checkpoint;
+        this.out = out;
+        this.options = options;
+    }
+
+    /**
+     * Converts a checkpoint. The file appears complete or not at all.
+     *
+     * @param checkpoint its folder
+     * @param out the GGUF file to write
+     * @throws java.nio.file.FileAlreadyExistsException if the file exists and is not to be replaced
+     * @throws ModelFileException of status FORMAT for a checkpoint that is damaged or contradicts itself (every tensor that
+     *     is missing, unknown or of another shape is named), UNSUPPORTED for one that is not implemented, MISMATCH for a
+     *     target of another width
+     * @throws icformer.error.IcfException of status UNSUPPORTED for a type that cannot be written
+     * @throws IOException if a file cannot be read or written
+     */
+    public static ConversionReport convert(Path checkpoint, Path out, Options options) throws IOException {
+        if (options.type() != null) {
+            TensorTypes.checkWritable(options.type());
+        }
+        return new FormerConverter(checkpoint, out, options).run();
+    }
+
+    private ConversionReport run() throws IOException {
+        AtomicFile.Existing existing = options.replace() ? AtomicFile.Existing.REPLACE : AtomicFile.Existing.KEEP;
+        AtomicFile.checkTarget(out, existing);
+        try (Arena arena = Arena.ofShared()) {
+            FormerConfig config = readConfig(arena);
+            Map<String, StoredTensor> weights = Checkpoint.readWeights(checkpoint, arena);
+            Map<String, StoredTensor> parameters = Checkpoint.readFile(checkpoint.resolve("param.pt"), arena);
+            List<Job> jobs = FormerLayout.match(config, checkpoint, weights, parameters).stream()
+                    .map(this::job)
+                    .toList();
+            Map<String, GgufValue> metadata = metadata(config, jobs);
+            try (GgufWriter writer = GgufWriter.create(out, existing, metadata, jobs.stream().map(Job::entry).toList())) {
+                return write(jobs, writer);
+            }
+        }
+    }
+
+    private FormerConfig readConfig(Arena arena) throws IOException {
+        if (!Files.isDirectory(checkpoint)) {
+            throw new NoSuchFileException(checkpoint.toString(), null, "no folder of that name");
+        }
+        Path file = checkpoint.resolve("config.json");
+        return FormerConfig.of(Json.parseObject(MappedFile.map(file, arena), file), file);
+    }
+
+    private Job job(FormerLayout.Tensor tensor) {
+        if (!tensor.matrix()) {
+            return new Job(tensor, TensorTypes.f32(), TensorTypes.f32());
+        }
+        TensorType wanted = options.type() != null ? options.type() : typeOf(tensor.source());
+        return new Job(tensor, wanted, TensorTypes.fitting(wanted, tensor.source().rowLength()));
+    }
+
+    private static TensorType typeOf(StoredTensor tensor) {
+        return TensorType.of(tensor.type().name());
+    }
+
+    // ---- Metadata ----
+
+    private Map<String, GgufValue> metadata(FormerConfig config, List<Job> jobs) throws IOException {
+        Map<String, GgufValue> values = new LinkedHashMap<>();
+        values.put("general.architecture", GgufValue.text("icformer"));
+        values.put("general.name", GgufValue.text(name()));
+        TensorType main = mainType(jobs);
+        TensorTypes.fileType(main).ifPresent(number -> values.put(TensorTypes.FILE_TYPE, GgufValue.u32(number)));
+        if (TensorTypes.isQuantized(main)) {
+            values.put(TensorTypes.QUANTIZATION_VERSION, GgufValue.u32(TensorTypes.CURRENT_QUANTIZATION_VERSION));
+        }
+        putSizes(values, config);
+        values.put("icformer.prompt.before", GgufValue.text(options.promptBefore()));
+        values.put("icformer.prompt.question", GgufValue.text(options.promptQuestion()));
+        values.put("icformer.prompt.after", GgufValue.text(options.promptAfter()));
+        if (options.target() != null) {
+            putTarget(values, config, options.target());
+        }
+        return values;
+    }
+
+    private String name() {
+        if (options.name() != null) {
+            return options.name();
+        }
+        Path folder = checkpoint.toAbsolutePath().normalize().getFileName();
+        return folder == null ? "icformer" : folder.toString();
+    }
+
+    /** The type that most matrices are asked to have. */
+    private static TensorType mainType(List<Job> jobs) {
+        return jobs.stream().filter(job -> job.tensor().matrix()).map(Job::wanted).findFirst().orElseThrow();
+    }
+
+    private void putSizes(Map<String, GgufValue> values, FormerConfig config) {
+        values.put("icformer.block_count", GgufValue.u32(config.layers()));
+        values.put("icformer.embedding_length", GgufValue.u32(config.width()));
+        values.put("icformer.feed_forward_length", GgufValue.u32(config.feedForwardWidth()));
+        values.put("icformer.attention.head_count", GgufValue.u32(config.heads()));
+        values.put("icformer.attention.head_count_kv", GgufValue.u32(config.kvHeads()));
+        values.put("icformer.attention.layer_norm_rms_epsilon", GgufValue.f32(config.normEpsilon()));
+        values.put("icformer.rope.freq_base", GgufValue.f32(config.ropeBase()));
+        if (config.ropeFactor() != 1) {
+            values.put("icformer.rope.scaling.type", GgufValue.text("linear"));
+            values.put("icformer.rope.scaling.factor", GgufValue.f32(config.ropeFactor()));
+        }
+        values.put("icformer.digest_count", GgufValue.u32(config.digests()));
+        values.put("icformer.chunk_length", GgufValue.u32(options.chunkLength()));
+        values.put("icformer.cross_attention_interval", GgufValue.u32(config.crossInterval()));
+    }
+
+    private static void putTarget(Map<String, GgufValue> values, FormerConfig config, Path target) throws IOException {
+        try (GgufFile file = GgufFile.open(target);
+                Arena arena = Arena.ofConfined()) {
+            Metadata metadata = file.metadata();
+            String architecture = metadata.text("general.architecture");
+            long width = metadata.integer(architecture + ".embedding_length");
+            if (width != config.width()) {
+                throw new ModelFileException(
+                        Status.MISMATCH,
+                        target,
+                        "%s: its embedding width is %d, but that of the former is %d".formatted(target, width, config.width()));
+            }
+            GgufValue tokens = GgufValues.read(MappedFile.map(target, arena), target).get("tokenizer.ggml.tokens");
+            long count = tokens == null ? 0 : GgufValues.count(tokens);
+            values.put("icformer.target.architecture", GgufValue.text(architecture));
+            values.put("icformer.target.embedding_length", GgufValue.u32(width));
+            values.put("icformer.target.vocab_size", GgufValue.u32(metadata.integer(architecture + ".vocab_size", count)));
+            values.put("icformer.target.vocab_hash", GgufValue.u64(tokens == null ? 0 : GgufValues.hashTexts(tokens)));
+        }
+    }
+
+    // ---- Data ----
+
+    private ConversionReport write(List<Job> jobs, GgufWriter writer) throws IOException {
+        List<ConversionReport.Tensor> reports = new ArrayList<>();
+        ProgressCounter counter = new ProgressCounter(jobs.stream().mapToLong(job -> job.source().elements()).sum(), options.progress());
+        try (RowConverter converter = new RowConverter()) {
+            for (Job job : jobs) {
+                double error = writeTensor(job, writer, converter, counter);
+                reports.add(new ConversionReport.Tensor(
+                        job.tensor().target(),
+                        job.shape(),
+                        typeOf(job.source()),
+                        job.type(),
+                        job.wanted(),
+                        job.entry().bytes(),
+                        error));
+            }
+        }
+        return new ConversionReport(out, writer.commit(), reports);
+    }
+
+    private double writeTensor(Job job, GgufWriter writer, RowConverter converter, ProgressCounter counter) throws IOException {
+        try (Arena arena = Arena.ofShared()) {
+            return write(job, job.source().mappedAlone(arena), writer, converter, counter);
+        }
+    }
+
+    private static double write(
+            Job job, StoredTensor source, GgufWriter writer, RowConverter converter, ProgressCounter counter)
+            throws IOException {
+        if (typeOf(source).equals(job.type()) && source.isContiguous()) {
+            writer.write(source.bytes());
+            counter.add(source.elements());
+            return 0;
+        }
+        double error = converter.convert(
+                (first, count, floats) -> readFloats(source, first, count, floats),
+                source.rows(),
+                source.rowLength(),
+                job.type(),
+                (bytes, elements) -> {
+                    writer.write(bytes);
+                    counter.add(elements);
+                });
+        TensorTypes.checkError(error, source.file(), source.name(), job.type());
+        return error;
+    }
+
+    private static void readFloats(StoredTensor source, long first, long count, MemorySegment target) {
+        float[] floats = new float[Math.toIntExact(count * source.rowLength())];
+        source.readFloats(first, count, floats);
+        MemorySegment.copy(floats, 0, target, ValueLayout.JAVA_FLOAT, 0, floats.length);
+    }
+}

@@ -1,0 +1,229 @@
+package icformer.convert;
+
+import icformer.error.ModelFileException;
+import icformer.error.Status;
+import icformer.files.AtomicFile;
+import icformer.files.GgufFile;
+import icformer.files.GgufValue;
+import icformer.files.GgufValues;
+import icformer.files.GgufWriter;
+import icformer.files.MappedFile;
+import icformer.files.TensorInfo;
+import icformer.files.TensorType;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * Writes the matrices of a GGUF file, be it an LLM or a former, in another type.
+ *
+ * <p>Matrices take the wanted type, or the nearest one whose blocks divide their rows. The output matrix (or the token
+ * embeddings where the LLM uses them as such) is worth more bits: below 6.5 bits per weight it becomes Q6_K, as is common.
+ * Vectors, norms, routers of experts, digest embeddings and markers stay as they are, and with them the fingerprint. All
+ * metadata are copied byte for byte, but for the file type.
+ */
+public final class Quantizer {
+    private static final double OUTPUT_BITS = 6.5;
+
+    /** Keys that say how the file is cut or laid out; the new file has a layout of its own. */
+    private static final List<String> LAYOUT_KEYS = List.of("general.alignment", "split.no", "split.count", "split.tensors.count");
+
+    /**
+     * How a file is quantised.
+     *
+     * @param type of the matrices
+     * @param replace whether to replace the target if it exists
+     * @param progress is told of progress
+     */
+    public record Options(TensorType type, boolean replace, ConversionReport.Progress progress) {
+        public Options {
+            Objects.requireNonNull(type, "type");
+            Objects.requireNonNull(progress, "progress");
+        }
+
+        /** A type for a target that must not exist yet. */
+        public static Options of(TensorType type) {
+            return new Options(type, false, (_, _) -> {});
+        }
+
+        /** The same, replacing an existing file or not. */
+        public Options withReplace(boolean replace) {
+            return new Options(type, replace, progress);
+        }
+
+        /** The same with another listener. */
+        public Options withProgress(ConversionReport.Progress progress) {
+            return new Options(type, replace, progress);
+        }
+    }
+
+    /** A tensor on its way. */
+    private record Job(TensorInfo tensor, TensorType wanted, TensorType type) {
+        long rowLength() {
+            return tensor.shape().getFirst();
+        }
+
+        long rows() {
+            return tensor.elements() / rowLength();
+        }
+
+        GgufWriter.Entry entry() {
+            return new GgufWriter.Entry(
+                    tensor.name(), type.number(), dimensions(tensor.shape()), rows() * type.bytes(rowLength()));
+        }
+
+        /** Without the ones at the end that fill a shape up to four dimensions. */
+        private static List<Long> dimensions(List<Long> shape) {
+            int count = shape.size();
+            while (count > 1 && shape.get(count - 1) == 1) {
+                count--;
+            }
+            return shape.subList(0, count);
+        }
+    }
+
+    private final Path source;
+    private final Path out;
+    private final Options options;
+
+    private Quantizer(Path source, Path out, Options options) {
+        this.source = source;
+        this.out = out;
+        this.options = options;
+    }
+
+    /**
+     * Quantises a file. The target appears complete or not at all, and may be the source itself.
+     *
+     * @param source a GGUF file
+     * @param out the GGUF file to write
+     * @throws java.nio.file.FileAlreadyExistsException if the target exists and is not to be replaced
+     * @throws ModelFileException of status FORMAT for a source that is damaged or holds values that are not finite,
+     *     UNSUPPORTED for one part of several
+     * @throws icformer.error.IcfException of status UNSUPPORTED for a type that needs an importance matrix
+     * @throws IOException if a file cannot be read or written
+     */
+    public static ConversionReport quantize(Path source, Path out, Options options) throws IOException {
+        TensorTypes.checkWritable(options.type());
+        return new Quantizer(source, out, options).run();
+    }
+
+    private ConversionReport run() throws IOException {
+        AtomicFile.Existing existing = options.replace() ? AtomicFile.Existing.REPLACE : AtomicFile.Existing.KEEP;
+        try (GgufFile file = GgufFile.open(source);
+                Arena arena = Arena.ofShared()) {
+            AtomicFile.checkTarget(out, existing);
+            if (file.metadata().integer("split.count", 1) > 1) {
+                throw new ModelFileException(
+                        Status.UNSUPPORTED, source, source + ": one part of a model that is split over several files");
+            }
+            MemorySegment bytes = MappedFile.map(source, arena);
+            List<TensorInfo> tensors = file.tensors();
+            boolean tied = tensors.stream().noneMatch(tensor -> tensor.name().equals("output.weight"));
+            List<Job> jobs = tensors.stream().map(tensor -> job(tensor, tied)).toList();
+            List<GgufWriter.Entry> entries = jobs.stream().map(Job::entry).toList();
+            try (GgufWriter writer = GgufWriter.create(out, existing, metadata(bytes), entries)) {
+                return write(jobs, file.dataOffset(), writer);
+            }
+        }
+    }
+
+    // ---- Types ----
+
+    private Job job(TensorInfo tensor, boolean tied) {
+        if (!isMatrixOfWeights(tensor)) {
+            return new Job(tensor, tensor.type(), tensor.type());
+        }
+        boolean output = tensor.name().equals("output.weight") || tied && tensor.name().equals("token_embd.weight");
+        TensorType wanted = output ? outputType(options.type()) : options.type();
+        return new Job(tensor, wanted, TensorTypes.fitting(wanted, tensor.shape().getFirst()));
+    }
+
+    /** Of the types below {@value #OUTPUT_BITS} bits, the logits suffer the most. */
+    private static TensorType outputType(TensorType type) {
+        double bits = 8.0 * type.blockBytes() / type.blockLength();
+        return bits < OUTPUT_BITS ? TensorType.of("q6_K") : type;
+    }
+
+    /** What a product with activations uses; all else is small, and read as floats. */
+    private static boolean isMatrixOfWeights(TensorInfo tensor) {
+        String name = tensor.name();
+        boolean vector = tensor.elements() == tensor.shape().getFirst();
+        return !vector
+                && name.endsWith(".weight")
+                && !name.endsWith("_norm.weight")
+                && !name.endsWith("ffn_gate_inp.weight")
+                && !name.equals("digest_embd.weight")
+                && !name.equals("position_embd.weight")
+                && !name.equals("token_types.weight");
+    }
+
+    // ---- Metadata ----
+
+    private Map<String, GgufValue> metadata(MemorySegment bytes) throws IOException {
+        Map<String, GgufValue> values = new LinkedHashMap<>(GgufValues.read(bytes, source));
+        LAYOUT_KEYS.forEach(values::remove);
+        values.remove(TensorTypes.FILE_TYPE);
+        TensorTypes.fileType(options.type()).ifPresent(number -> values.put(TensorTypes.FILE_TYPE, GgufValue.u32(number)));
+        if (TensorTypes.isQuantized(options.type())) {
+            values.put(TensorTypes.QUANTIZATION_VERSION, GgufValue.u32(TensorTypes.CURRENT_QUANTIZATION_VERSION));
+        }
+        return values;
+    }
+
+    // ---- Data ----
+
+    private ConversionReport write(List<Job> jobs, long dataOffset, GgufWriter writer) throws IOException {
+        List<ConversionReport.Tensor> reports = new ArrayList<>();
+        ProgressCounter counter =
+                new ProgressCounter(jobs.stream().mapToLong(job -> job.tensor().elements()).sum(), options.progress());
+        try (RowConverter converter = new RowConverter()) {
+            for (Job job : jobs) {
+                TensorInfo tensor = job.tensor();
+                double error = writeTensor(job, dataOffset + tensor.offset(), writer, converter, counter);
+                GgufWriter.Entry entry = job.entry();
+                reports.add(new ConversionReport.Tensor(
+                        tensor.name(), entry.shape(), tensor.type(), job.type(), job.wanted(), entry.bytes(), error));
+            }
+        }
+        return new ConversionReport(out, writer.commit(), reports);
+    }
+
+    /** Maps the tensor alone: pages of a mapping count as memory of the process once they were read. */
+    private double writeTensor(Job job, long offset, GgufWriter writer, RowConverter converter, ProgressCounter counter)
+            throws IOException {
+        try (Arena arena = Arena.ofShared()) {
+            return write(job, MappedFile.map(source, offset, job.tensor().bytes(), arena), writer, converter, counter);
+        }
+    }
+
+    private double write(
+            Job job, MemorySegment data, GgufWriter writer, RowConverter converter, ProgressCounter counter)
+            throws IOException {
+        TensorType from = job.tensor().type();
+        if (from.equals(job.type())) {
+            writer.write(data);
+            counter.add(job.tensor().elements());
+            return 0;
+        }
+        long rowBytes = from.bytes(job.rowLength());
+        double error = converter.convert(
+                (first, count, floats) ->
+                        from.dequantize(data.asSlice(first * rowBytes, count * rowBytes), count, job.rowLength(), floats),
+                job.rows(),
+                job.rowLength(),
+                job.type(),
+                (bytes, elements) -> {
+                    writer.write(bytes);
+                    counter.add(elements);
+                });
+        TensorTypes.checkError(error, source, job.tensor().name(), job.type());
+        return error;
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.convert;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.eval;
+
+import org.jspecify.annotations.NullMarked;

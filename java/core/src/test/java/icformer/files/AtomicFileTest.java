@@ -1,0 +1,116 @@
+package icformer.files;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+class AtomicFileTest {
+    @TempDir
+    private Path folder;
+
+    @Test
+    void appearsOnlyWhenCommitted() throws IOException {
+        Path target = folder.resolve("out.bin");
+        try (AtomicFile file = AtomicFile.create(target, AtomicFile.Existing.KEEP)) {
+            file.write(text("abc"));
+            assertThat(target).doesNotExist();
+            file.write(text("def"));
+            assertThat(file.length()).isEqualTo(6);
+            file.commit();
+        }
+        assertThat(target).hasContent("abcdef");
+        assertThat(names()).containsExactly("out.bin");
+    }
+
+    @Test
+    void leavesNothingWithoutACommit() throws IOException {
+        try (AtomicFile file = AtomicFile.create(folder.resolve("out.bin"), AtomicFile.Existing.KEEP)) {
+            file.write(text("abc"));
+            assertThat(names()).hasSize(1);
+        }
+        assertThat(names()).isEmpty();
+    }
+
+    /** Nobody, root neither, makes files in the kernel's folders. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void namesTheFileWhoseFolderCannotBeWrittenTo() {
+        for (String target : List.of("/proc/out.bin", "/sys/out.bin")) {
+            assertThatThrownBy(() -> AtomicFile.create(Path.of(target), AtomicFile.Existing.KEEP))
+                    .isInstanceOf(FileSystemException.class)
+                    .hasMessageStartingWith(target + ": its folder cannot be written to");
+        }
+    }
+
+    @Test
+    void keepsWhatIsThereUnlessToldToReplaceIt() throws IOException {
+        Path target = Files.writeString(folder.resolve("out.bin"), "old");
+        assertThatThrownBy(() -> AtomicFile.create(target, AtomicFile.Existing.KEEP))
+                .isInstanceOf(FileAlreadyExistsException.class);
+        try (AtomicFile file = AtomicFile.create(target, AtomicFile.Existing.REPLACE)) {
+            file.write(text("new"));
+            assertThat(target).hasContent("old");
+            file.commit();
+        }
+        assertThat(target).hasContent("new");
+    }
+
+    @Test
+    void keepsWhatAppearsMeanwhile() throws IOException {
+        Path target = folder.resolve("out.bin");
+        try (AtomicFile file = AtomicFile.create(target, AtomicFile.Existing.KEEP)) {
+            file.write(text("late"));
+            Files.writeString(target, "first");
+            assertThatThrownBy(file::commit).isInstanceOf(FileAlreadyExistsException.class);
+        }
+        assertThat(target).hasContent("first");
+        assertThat(names()).containsExactly("out.bin");
+    }
+
+    @Test
+    void replacesTheFileAndNotTheLinkToIt() throws IOException {
+        Path real = Files.writeString(folder.resolve("real.bin"), "old");
+        Path link = Files.createSymbolicLink(folder.resolve("link.bin"), real);
+        try (AtomicFile file = AtomicFile.create(link, AtomicFile.Existing.REPLACE)) {
+            file.write(text("new"));
+            file.commit();
+        }
+        assertThat(link).isSymbolicLink();
+        assertThat(real).hasContent("new");
+    }
+
+    @Test
+    void refusesAFolderADeviceAndAMissingFolder() {
+        assertThatThrownBy(() -> AtomicFile.create(folder, AtomicFile.Existing.REPLACE))
+                .hasMessageContaining("not a regular file");
+        assertThatThrownBy(() -> AtomicFile.create(Path.of("/dev/null"), AtomicFile.Existing.REPLACE))
+                .hasMessageContaining("not a regular file");
+        assertThatThrownBy(() -> AtomicFile.create(folder.resolve("none/out.bin"), AtomicFile.Existing.KEEP))
+                .isInstanceOf(NoSuchFileException.class)
+                .hasMessageContaining("its folder does not exist");
+    }
+
+    private static MemorySegment text(String text) {
+        return MemorySegment.ofArray(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private List<String> names() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString()).toList();
+        }
+    }
+}

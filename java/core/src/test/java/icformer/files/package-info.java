@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.files;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.internal.base;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,4 +1,0 @@
-@NullMarked
-package icformer.internal.format;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.metadata;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.text;
+
+import org.jspecify.annotations.NullMarked;

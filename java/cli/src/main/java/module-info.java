@@ -1,4 +1,4 @@
-/** The command line {@code icf}: one class per command. */
+/** The command line {@code icf}: one class per command, in a package for each group of them. */
 module icformer.cli {
     requires com.fasterxml.jackson.core;
     requires icformer;
@@ -7,5 +7,17 @@ module icformer.cli {
     requires static org.jspecify;
 
     opens icformer.cli to
+            info.picocli;
+    opens icformer.cli.answer to
+            info.picocli;
+    opens icformer.cli.bench to
+            info.picocli;
+    opens icformer.cli.command to
+            info.picocli;
+    opens icformer.cli.dump to
+            info.picocli;
+    opens icformer.cli.eval to
+            info.picocli;
+    opens icformer.cli.files to
             info.picocli;
 }

@@ -1,6 +1,7 @@
 package icformer.cli;
 
 import icformer.Icformer;
+import icformer.cli.console.Streams;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;

@@ -1,5 +1,20 @@
 package icformer.cli;
 
+import icformer.cli.answer.AskCommand;
+import icformer.cli.answer.CompressCommand;
+import icformer.cli.answer.GenerateCommand;
+import icformer.cli.bench.BenchCommand;
+import icformer.cli.command.Failures;
+import icformer.cli.console.ClosedOutputException;
+import icformer.cli.console.CommandException;
+import icformer.cli.console.Streams;
+import icformer.cli.dump.DumpCommand;
+import icformer.cli.eval.CompareCommand;
+import icformer.cli.eval.EvalCommand;
+import icformer.cli.files.ConvertCommand;
+import icformer.cli.files.InfoCommand;
+import icformer.cli.files.QuantizeCommand;
+import icformer.cli.files.TokenizeCommand;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Function;

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import icformer.Device;
 import icformer.Devices;
 import icformer.Model;
-import icformer.internal.json.Json;
+import icformer.cli.console.Streams;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -18,32 +18,32 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Runs commands in this process, on small models with random weights. */
-final class Cli {
-    static final Path ROOT = Path.of(System.getProperty("icformer.root"));
+public final class Cli {
+    public static final Path ROOT = Path.of(System.getProperty("icformer.root"));
 
     /** An LLM of width 64 with a SentencePiece vocabulary of 512, and what the reference computes with it. */
-    static final Path GOLDEN = ROOT.resolve("java/core/src/test/resources/icformer/golden/e2e-llama");
+    public static final Path GOLDEN = ROOT.resolve("java/core/src/test/resources/icformer/golden/e2e-llama");
 
-    static final Path MODEL = GOLDEN.resolve("lm-f32.gguf");
+    public static final Path MODEL = GOLDEN.resolve("lm-f32.gguf");
 
     /** The context, question and former of the golden case "qa". */
-    static final String CONTEXT = "Scientists found the diaries in a tin trunk in 1994 and used them to study how the paths of "
+    public static final String CONTEXT = "Scientists found the diaries in a tin trunk in 1994 and used them to study how the paths of "
             + "migrating birds had moved over a century. They discovered that the redwings now arrive eleven days later than "
             + "they did in 1920, and that the number of storms in October has almost doubled.";
 
-    static final String QUESTION = "When was the lighthouse built?";
+    public static final String QUESTION = "When was the lighthouse built?";
 
     private Cli() {}
 
     /** The device on which commands compute that name none. */
-    static Device device() throws IOException {
+    public static Device device() throws IOException {
         try (Model model = Model.open(MODEL)) {
             return Devices.all().get(model.info().device());
         }
     }
 
     /** How far results may be from exact ones: {@code bar} where the CPU computes, no less than halves cost elsewhere. */
-    static double rounding(double bar) throws IOException {
+    public static double rounding(double bar) throws IOException {
         Device device = device();
         return device.kind() == Device.Kind.CPU ? bar : Math.max(bar, device.name().startsWith("Vulkan") ? 2e-2 : 5e-3);
     }
@@ -55,17 +55,17 @@ final class Cli {
      * @param out standard output
      * @param err standard error
      */
-    record Result(int code, String out, String err) {
+    public record Result(int code, String out, String err) {
 
         /** Standard output of a command that succeeded and had nothing to say beside it. */
-        String output() {
+        public String output() {
             assertThat(err).isEmpty();
             assertThat(code).isZero();
             return out;
         }
 
         /** The only line of standard error of a command that failed. */
-        String failure() {
+        public String failure() {
             assertThat(code).as(err).isEqualTo(1);
             assertThat(out).isEmpty();
             assertThat(err).endsWith("\n").containsOnlyOnce("\n");
@@ -73,16 +73,16 @@ final class Cli {
         }
 
         /** Standard error of a command that was called wrongly. */
-        String usage() {
+        public String usage() {
             assertThat(code).as(err).isEqualTo(2);
             assertThat(out).isEmpty();
             return err.strip();
         }
 
         /** The JSON object that standard output is. */
-        Map<String, @Nullable Object> json() throws IOException {
+        public Map<String, @Nullable Object> json() throws IOException {
             assertThat(output()).endsWith("}\n").containsOnlyOnce("\n");
-            if (Json.parse(out, Path.of("output")) instanceof Map<?, ?> map) {
+            if (Json.parse(out) instanceof Map<?, ?> map) {
                 @SuppressWarnings("unchecked") // every key of a JSON object is a string
                 Map<String, @Nullable Object> object = (Map<String, @Nullable Object>) map;
                 return object;
@@ -91,11 +91,11 @@ final class Cli {
         }
     }
 
-    static Result run(String... args) {
+    public static Result run(String... args) {
         return run(new byte[0], args);
     }
 
-    static Result run(byte[] input, String... args) {
+    public static Result run(byte[] input, String... args) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int code = Main.run(new Streams(new ByteArrayInputStream(input), out, err, false), args);
@@ -103,30 +103,30 @@ final class Cli {
     }
 
     /** A command with one thread on {@link #MODEL}. */
-    static Result runModel(String... args) {
+    public static Result runModel(String... args) {
         return run(withModel(args));
     }
 
-    static String[] withModel(String... args) {
+    public static String[] withModel(String... args) {
         List<String> all = new ArrayList<>(List.of(args));
         all.addAll(List.of("--model", MODEL.toString(), "--threads", "1"));
         return all.toArray(String[]::new);
     }
 
     /** A command with one thread on {@link #MODEL} and its former. */
-    static Result runPair(String... args) {
+    public static Result runPair(String... args) {
         return run(withPair(args));
     }
 
-    static String[] withPair(String... args) {
+    public static String[] withPair(String... args) {
         List<String> all = new ArrayList<>(List.of(withModel(args)));
         all.addAll(List.of("--former", Former.FILE.toString()));
         return all.toArray(String[]::new);
     }
 
     /** The former of {@link #MODEL}, converted when it is first needed. */
-    static final class Former {
-        static final Path FILE = convert();
+    public static final class Former {
+        public static final Path FILE = convert();
 
         private Former() {}
 

@@ -2,6 +2,7 @@ package icformer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import icformer.cli.console.Streams;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;

@@ -1,0 +1,198 @@
+package icformer.cli.answer;
+
+import icformer.ContextPrompt;
+import icformer.Digest;
+import icformer.DigestOptions;
+import icformer.Digester;
+import icformer.Model;
+import icformer.cli.command.ContextArguments;
+import icformer.cli.command.DeviceArguments;
+import icformer.cli.command.FormerArguments;
+import icformer.cli.command.IcfCommand;
+import icformer.cli.command.ModelArguments;
+import icformer.cli.command.RatioArguments;
+import icformer.cli.command.SamplingArguments;
+import icformer.cli.command.SessionArguments;
+import icformer.cli.console.CommandException;
+import icformer.cli.console.Progress;
+import icformer.cli.console.Streams;
+import icformer.cli.console.TextSource;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Compresses a context and answers a question from the digest. */
+@Command(
+        name = "ask",
+        description = "Compress a context and answer a question from its digest.",
+        footer = {
+            "%nExamples:",
+            "  icf ask --context report.txt --question \"Who wrote it?\"",
+            "  icf compress --context report.txt -o report.digest",
+            "  icf ask --digest report.digest --question \"Who wrote it?\""
+        })
+public final class AskCommand extends IcfCommand {
+    /** Fewer chunks are digested before anybody wonders. */
+    private static final int CHUNKS_WORTH_PROGRESS = 8;
+
+    /** Where the digest comes from. */
+    private static final class Source {
+        @Option(names = "--context", paramLabel = "FILE", required = true, description = "Text to answer from; - reads standard input.")
+        private @Nullable String context;
+
+        @Option(names = "--digest", paramLabel = "FILE", required = true, description = "Digest to answer from, made by icf compress.")
+        private @Nullable Path digest;
+    }
+
+    /** Measures of the way to the prompt. */
+    private record Prepared(SessionArguments.Room room, long contextTokens, long digestRows, long compressNanos, long start) {}
+
+    @ArgGroup(multiplicity = "1")
+    private Source source = new Source();
+
+    @Option(names = "--question", paramLabel = "TEXT", required = true, description = "The question; - reads standard input.")
+    private String question = "";
+
+    @Option(names = "--full", description = "Answer from the uncompressed context, for comparison.")
+    private boolean full;
+
+    @Option(names = "--json", description = JSON)
+    private boolean json;
+
+    @Mixin
+    private RatioArguments ratio = new RatioArguments();
+
+    @Mixin
+    private ContextArguments contextArguments = new ContextArguments();
+
+    @Mixin
+    private ModelArguments modelArguments = new ModelArguments();
+
+    @Mixin
+    private FormerArguments formerArguments = new FormerArguments();
+
+    @Mixin
+    private SessionArguments sessionArguments = new SessionArguments();
+
+    @Mixin
+    private SamplingArguments samplingArguments = new SamplingArguments();
+
+    public AskCommand(Streams streams) {
+        super(streams);
+    }
+
+    @Override
+    protected void run() throws IOException {
+        if (source.digest != null && full) {
+            throw usage("--full needs the context itself: give --context, not --digest");
+        }
+        if (ratio.isGiven() && (full || source.digest != null)) {
+            throw usage("--ratio says how a context is compressed: it goes with --context, without --full");
+        }
+        if ("-".equals(source.context) && question.equals("-")) {
+            throw usage("--context and --question cannot both be read from standard input");
+        }
+        String text = source.context == null ? "" : contextArguments.read(source.context, streams());
+        String asked = TextSource.textOrInput(question, streams()).strip();
+        if (asked.isEmpty()) {
+            throw new CommandException("the question is empty");
+        }
+        try (Model model = modelArguments.open();
+                Digester digester = formerArguments.open(model, modelArguments.digesterOptions())) {
+            answer(model, digester, text, asked);
+        }
+    }
+
+    private void answer(Model model, Digester digester, String text, String asked) throws IOException {
+        ContextPrompt prompt = ContextPrompt.of(digester, model);
+        Prepared prepared = prepare(model, digester, prompt, text, asked);
+        try (var session = prepared.room().session()) {
+            Generation generation = Generation.run(
+                    session, samplingArguments.sampling(), prepared.room().tokens(), prepared.start(), streams(), !json);
+            if (json) {
+                streams().json(describe(model, digester, prepared, generation));
+            }
+        }
+    }
+
+    private Prepared prepare(Model model, Digester digester, ContextPrompt prompt, String text, String asked)
+            throws IOException {
+        if (source.digest != null) {
+            Digest digest = Digest.load(source.digest);
+            checkFormer(digest, digester);
+            long start = System.nanoTime();
+            SessionArguments.Room room = open(model, prompt.length(digest, asked));
+            prompt.append(room.session(), digest, asked);
+            return new Prepared(room, digest.chunks().getLast().end(), digest.rowCount(), 0, start);
+        }
+        int[] tokens = prompt.encodeContext(text);
+        long start = System.nanoTime();
+        if (full) {
+            SessionArguments.Room room = open(model, prompt.length(tokens, asked));
+            prompt.append(room.session(), tokens, asked);
+            return new Prepared(room, tokens.length, 0, 0, start);
+        }
+        Digest digest = digest(digester, tokens);
+        long compressed = System.nanoTime() - start;
+        SessionArguments.Room room = open(model, prompt.length(digest, asked));
+        prompt.append(room.session(), digest, asked);
+        return new Prepared(room, tokens.length, digest.rowCount(), compressed, start);
+    }
+
+    private SessionArguments.Room open(Model model, long length) {
+        return sessionArguments.open(
+                model,
+                modelArguments.threads(),
+                length,
+                samplingArguments.maxTokens(),
+                samplingArguments.maxTokensAreGiven());
+    }
+
+    private Digest digest(Digester digester, int[] tokens) {
+        try (Progress progress = new Progress(streams(), "compressing", " chunks", 1)) {
+            DigestOptions options = DigestOptions.defaults().withProgress((done, total) -> {
+                if (total >= CHUNKS_WORTH_PROGRESS) {
+                    progress.update(done, total);
+                }
+                return true;
+            });
+            return digester.digest(tokens, ratio.apply(options, digester, tokens.length));
+        }
+    }
+
+    /** The marker behind the rows is of the former that made them; another one's would be noise. */
+    private void checkFormer(Digest digest, Digester digester) {
+        if (digest.origin().formerFingerprint() != digester.info().fingerprint()) {
+            throw new CommandException("%s was made by the former '%s' (fingerprint %016x), but this one is '%s' (%016x)"
+                    .formatted(
+                            source.digest,
+                            digest.origin().formerName(),
+                            digest.origin().formerFingerprint(),
+                            digester.info().name(),
+                            digester.info().fingerprint()));
+        }
+    }
+
+    private Map<String, Object> describe(Model model, Digester digester, Prepared prepared, Generation generation) {
+        Map<String, Object> object = new LinkedHashMap<>();
+        object.put("answer", generation.text());
+        object.put("context_tokens", prepared.contextTokens());
+        object.put("digest_rows", prepared.digestRows());
+        object.put("compress_ms", Generation.millis(prepared.compressNanos()));
+        generation.describe(object);
+        DeviceArguments.describe(model.info(), object);
+        object.put("model", model.info().name());
+        object.put("former", digester.info().name());
+        object.put("model_type", model.info().type());
+        object.put("former_type", digester.info().type());
+        object.put("context_length", prepared.room().session().info().contextLength());
+        object.put("threads", prepared.room().session().info().threads());
+        return object;
+    }
+}

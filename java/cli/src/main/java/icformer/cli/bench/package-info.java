@@ -1,0 +1,5 @@
+/** The command that measures speed: {@code bench}. */
+@NullMarked
+package icformer.cli.bench;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Commands about files: {@code convert}, {@code quantize}, {@code info}, {@code tokenize}. */
+@NullMarked
+package icformer.cli.files;
+
+import org.jspecify.annotations.NullMarked;

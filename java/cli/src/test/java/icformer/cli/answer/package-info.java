@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.cli.answer;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.cli.bench;
+
+import org.jspecify.annotations.NullMarked;

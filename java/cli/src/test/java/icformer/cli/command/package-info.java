@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.cli.command;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.cli.dump;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.cli.eval;
+
+import org.jspecify.annotations.NullMarked;

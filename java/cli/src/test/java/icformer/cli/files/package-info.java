@@ -1,0 +1,4 @@
+@NullMarked
+package icformer.cli.files;
+
+import org.jspecify.annotations.NullMarked;

@@ -5,10 +5,7 @@ import icformer.error.Status;
 import icformer.metadata.Metadata;
 import icformer.text.Tokenizer;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
-import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,19 +52,19 @@ public final class ContextPrompt {
     }
 
     private final Tokenizer tokenizer;
-    private final int[] before;
+    private final Prompt before;
     private final String questionPrefix;
-    private final int[] after;
-    private final @Nullable MemorySegment ft;
-    private final @Nullable MemorySegment ae;
+    private final Prompt after;
+    private final @Nullable Prompt ft;
+    private final @Nullable Prompt ae;
 
     private ContextPrompt(Digester digester, Tokenizer tokenizer, Texts texts) {
         this.tokenizer = tokenizer;
-        this.before = tokenizer.encode(texts.before(), false, true);
+        this.before = Prompt.of(tokenizer.encode(texts.before(), false, true));
         this.questionPrefix = texts.question();
-        this.after = tokenizer.encode(texts.after(), false, true);
-        this.ft = digester.info().hasFt() ? digester.marker(Marker.FT, Arena.ofAuto()) : null;
-        this.ae = digester.info().hasAe() ? digester.marker(Marker.AE, Arena.ofAuto()) : null;
+        this.after = Prompt.of(tokenizer.encode(texts.after(), false, true));
+        this.ft = digester.info().hasFt() ? Prompt.ofRow(digester.marker(Marker.FT, Arena.ofAuto())) : null;
+        this.ae = digester.info().hasAe() ? Prompt.ofRow(digester.marker(Marker.AE, Arena.ofAuto())) : null;
     }
 
     /** The prompt of a former, for the LLM that the tokenizer belongs to. It may be used on after the digester is closed. */
@@ -86,76 +83,37 @@ public final class ContextPrompt {
         return new ContextPrompt(digester, model.tokenizer(), texts);
     }
 
-    /** The tokens of a context's text, for {@link Digester#digest(int[])} and {@link #append(Session, int[], String)}. */
+    /** The tokens of a context's text, for {@link Digester#digest(int[])} and {@link #with(int[], String)}. */
     public int[] encodeContext(String text) {
         return tokenizer.encode(text, false, false);
     }
 
-    /** Positions that {@link #append(Session, Digest, String)} takes. */
-    public long length(Digest digest, String question) {
-        return before.length + digest.rowCount() + (ft == null ? 0 : 1) + tail(question).length;
+    /** The prompt with a digest. */
+    public Prompt with(Digest digest, String question) {
+        Prompt rows = before.then(Prompt.of(digest));
+        return (ft == null ? rows : rows.then(ft)).then(tail(question));
     }
 
-    /** Positions that {@link #append(Session, int[], String)} takes. */
-    public long length(int[] context, String question) {
-        return (long) before.length + context.length + tail(question).length;
-    }
-
-    /** Appends the prompt with a digest and keeps the logits of the last row, from which the answer is generated. */
-    public void append(Session session, Digest digest, String question) {
-        checkRoom(session, length(digest, question));
-        if (before.length > 0) {
-            session.append(before, Outputs.NONE);
-        }
-        int[] tail = tail(question);
-        session.append(digest, ft == null && tail.length == 0 ? Outputs.LAST : Outputs.NONE);
-        if (ft != null) {
-            session.append(ft, RowType.F32, 1, tail.length == 0 ? Outputs.LAST : Outputs.NONE);
-        }
-        if (tail.length > 0) {
-            session.append(tail);
-        }
-    }
-
-    /** Appends the prompt with the context itself in the place of digest rows and marker, for comparison. */
-    public void append(Session session, int[] context, String question) {
-        checkRoom(session, length(context, question));
-        session.append(concatenate(before, context, tail(question)));
+    /** The prompt with the context itself in the place of digest rows and marker, for comparison. */
+    public Prompt with(int[] context, String question) {
+        return before.then(context).then(tail(question));
     }
 
     /**
-     * Appends the prompt after which the context itself is to be reproduced, {@code [digest rows, AE]}, and keeps the logits
-     * of the last row. Formers are trained for this with contexts that begin as every sequence does:
-     * {@link Tokenizer#encode(String)}.
+     * The prompt after which the context itself is to be reproduced, {@code [digest rows, AE]}. Formers are trained for this
+     * with contexts that begin as every sequence does: {@link Tokenizer#encode(String)}.
      *
      * @throws IcfException of status UNSUPPORTED if the former has no marker AE
      */
-    public void appendForReconstruction(Session session, Digest digest) {
+    public Prompt forReconstruction(Digest digest) {
         if (ae == null) {
             throw new IcfException(Status.UNSUPPORTED, "the former has no marker AE: it was not trained to reproduce contexts");
         }
-        checkRoom(session, digest.rowCount() + 1);
-        session.append(digest, Outputs.NONE);
-        session.append(ae, RowType.F32, 1);
+        return Prompt.of(digest).then(ae);
     }
 
     /** Question and {@code after}, each tokenised on its own. */
-    private int[] tail(String question) {
-        return concatenate(tokenizer.encode(questionPrefix + question, false, false), after);
-    }
-
-    private static int[] concatenate(int[]... parts) {
-        return Stream.of(parts).flatMapToInt(IntStream::of).toArray();
-    }
-
-    /** All or nothing: a prompt that does not fit is refused before its first part is appended. */
-    private static void checkRoom(Session session, long length) {
-        long room = session.info().contextLength() - session.length();
-        if (length > room) {
-            throw new IcfException(
-                    Status.CAPACITY,
-                    "the prompt takes %d positions, but only %d of the session's %d are free"
-                            .formatted(length, room, session.info().contextLength()));
-        }
+    private Prompt tail(String question) {
+        return Prompt.of(tokenizer.encode(questionPrefix + question, false, false)).then(after);
     }
 }

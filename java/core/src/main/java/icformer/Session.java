@@ -9,6 +9,7 @@ import icformer.internal.ffi.NativeSession;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 
 /**
  * One timeline of an LLM: its KV cache and the outputs of the last append.
@@ -99,11 +100,7 @@ public final class Session implements AutoCloseable {
     public void append(int[] tokens, Outputs outputs) {
         handle.enter();
         try {
-            appendBatches(
-                    tokens.length,
-                    outputs,
-                    (first, count, kept) -> handle.appendTokens(
-                            tokens, (int) first, count, kept.rows(), kept.logits(), kept.hidden()));
+            appendTokens(tokens, outputs);
         } finally {
             handle.exit();
         }
@@ -139,24 +136,110 @@ public final class Session implements AutoCloseable {
      *     the segment's arena is closed or confined to another thread
      */
     public void append(MemorySegment rows, RowType type, long count, Outputs outputs) {
-        long rowBytes = (long) model.info().width() * type.bytes();
-        Checks.argument(count > 0, "there is nothing to append");
-        Segments.checkInput(rows, Segments.bytes(count, rowBytes), type.bytes(), "rows");
+        checkRows(rows, type, count);
         handle.enter();
         try {
-            appendBatches(
-                    count,
-                    outputs,
-                    (first, length, kept) -> handle.appendRows(
-                            rows.asSlice(first * rowBytes, length * rowBytes),
-                            type.number(),
-                            length,
-                            kept.rows(),
-                            kept.logits(),
-                            kept.hidden()));
+            appendRows(rows, type, count, outputs);
         } finally {
             handle.exit();
         }
+    }
+
+    /** Appends a prompt and keeps the logits of its last position. */
+    public void append(Prompt prompt) {
+        append(prompt, Outputs.LAST);
+    }
+
+    /**
+     * Appends a prompt, all of it or nothing.
+     *
+     * @param prompt at least one position
+     * @param outputs of the last part's rows
+     * @throws IcfException as for its parts
+     */
+    public void append(Prompt prompt, Outputs outputs) {
+        Checks.argument(prompt.length() > 0, "there is nothing to append");
+        prompt.parts().forEach(this::check);
+        checkOutputs(outputs, prompt.parts().getLast().length());
+        handle.enter();
+        try {
+            long start = handle.length();
+            checkRoom(prompt, start);
+            try {
+                appendParts(prompt.parts(), outputs);
+            } catch (RuntimeException e) {
+                if (handle.length() > start) {
+                    handle.truncate(start);
+                }
+                throw e;
+            }
+        } finally {
+            handle.exit();
+        }
+    }
+
+    private void appendParts(List<Prompt.Part> parts, Outputs outputs) {
+        for (int i = 0; i < parts.size(); i++) {
+            append(parts.get(i), i == parts.size() - 1 ? outputs : Outputs.NONE);
+        }
+    }
+
+    private void check(Prompt.Part part) {
+        switch (part) {
+            case Prompt.Tokens _ -> {} // the native library knows the vocabulary
+            case Prompt.Digested(Digest digest) -> {
+                checkOrigin(digest);
+                checkRows(digest.rows(), digest.type(), digest.rowCount());
+            }
+            case Prompt.Row(MemorySegment values) -> checkRows(values, RowType.F32, 1);
+        }
+    }
+
+    private void checkRoom(Prompt prompt, long start) {
+        long room = info.contextLength() - start;
+        if (prompt.length() > room) {
+            throw new IcfException(
+                    Status.CAPACITY,
+                    "the prompt takes %d positions, but only %d of the session's %d are free"
+                            .formatted(prompt.length(), room, info.contextLength()));
+        }
+    }
+
+    private void append(Prompt.Part part, Outputs outputs) {
+        switch (part) {
+            case Prompt.Tokens tokens -> appendTokens(tokens.shared(), outputs);
+            case Prompt.Digested(Digest digest) ->
+                appendRows(digest.rows(), digest.type(), digest.rowCount(), outputs);
+            case Prompt.Row(MemorySegment values) -> appendRows(values, RowType.F32, 1, outputs);
+        }
+    }
+
+    private void appendTokens(int[] tokens, Outputs outputs) {
+        appendBatches(
+                tokens.length,
+                outputs,
+                (first, count, kept) ->
+                        handle.appendTokens(tokens, (int) first, count, kept.rows(), kept.logits(), kept.hidden()));
+    }
+
+    private void appendRows(MemorySegment rows, RowType type, long count, Outputs outputs) {
+        long rowBytes = (long) model.info().width() * type.bytes();
+        appendBatches(
+                count,
+                outputs,
+                (first, length, kept) -> handle.appendRows(
+                        rows.asSlice(first * rowBytes, length * rowBytes),
+                        type.number(),
+                        length,
+                        kept.rows(),
+                        kept.logits(),
+                        kept.hidden()));
+    }
+
+    private void checkRows(MemorySegment rows, RowType type, long count) {
+        Checks.argument(count > 0, "there is nothing to append");
+        long rowBytes = (long) model.info().width() * type.bytes();
+        Segments.checkInput(rows, Segments.bytes(count, rowBytes), type.bytes(), "rows");
     }
 
     /** Appends one batch. */
@@ -164,15 +247,19 @@ public final class Session implements AutoCloseable {
         void append(long first, int count, Outputs outputs);
     }
 
-    /** Divides an append. The shorter batch comes first, so that the last one holds all rows whose outputs are kept. */
-    private void appendBatches(long count, Outputs outputs, Batch batch) {
-        Checks.argument(count > 0, "there is nothing to append");
+    private void checkOutputs(Outputs outputs, long count) {
         Checks.argument(
                 outputs.rows() <= Math.min(count, info.batchLength()),
                 "outputs of %d rows cannot be kept: %d are appended, and a batch holds %d",
                 outputs.rows(),
                 count,
                 info.batchLength());
+    }
+
+    /** Divides an append. The shorter batch comes first, so that the last one holds all rows whose outputs are kept. */
+    private void appendBatches(long count, Outputs outputs, Batch batch) {
+        Checks.argument(count > 0, "there is nothing to append");
+        checkOutputs(outputs, count);
         long start = handle.length();
         if (count > info.contextLength() - start) {
             throw new IcfException(

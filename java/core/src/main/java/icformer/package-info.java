@@ -15,7 +15,7 @@
  *                 Session session = model.openSession()) {
  *             ContextPrompt prompt = ContextPrompt.of(digester, model.tokenizer());
  *             int[] context = prompt.encodeContext(Files.readString(Path.of(args[2])));
- *             prompt.append(session, digester.digest(context), args[3]);
+ *             session.append(prompt.with(digester.digest(context), args[3]));
  *             session.generate(Sampling.greedy(), 64).forEachRemaining(token -> System.out.print(token.text()));
  *         }
  *     }

@@ -49,7 +49,7 @@ class ContextPromptTest {
         Digest digest = digester.digest(prompt.encodeContext("The lamp burned whale oil."));
         try (Session session = open(1024);
                 Session byHand = open(1024)) {
-            prompt.append(session, digest, QUESTION);
+            session.append(prompt.with(digest, QUESTION));
             byHand.append(before);
             byHand.append(digest);
             byHand.append(digester.marker(Marker.FT, Arena.ofAuto()), RowType.F32, 1);
@@ -59,7 +59,7 @@ class ContextPromptTest {
             assertThat(before[0]).isEqualTo(tokenizer.bos().orElseThrow());
             assertThat(session.length())
                     .isEqualTo(byHand.length())
-                    .isEqualTo(prompt.length(digest, QUESTION))
+                    .isEqualTo(prompt.with(digest, QUESTION).length())
                     .isEqualTo(before.length + 16 + 1 + question.length + after.length);
             assertThat(TestData.relativeL2(logits(session), logits(byHand))).isLessThan(TestData.rounding(1e-5));
         }
@@ -70,11 +70,11 @@ class ContextPromptTest {
         int[] context = prompt.encodeContext("The lamp burned whale oil.");
         Digest digest = digester.digest(context);
         try (Session session = open(1024)) {
-            prompt.append(session, context, QUESTION);
+            session.append(prompt.with(context, QUESTION));
 
             assertThat(session.length())
-                    .isEqualTo(prompt.length(context, QUESTION))
-                    .isEqualTo(prompt.length(digest, QUESTION) - 17 + context.length);
+                    .isEqualTo(prompt.with(context, QUESTION).length())
+                    .isEqualTo(prompt.with(digest, QUESTION).length() - 17 + context.length);
             session.sample(Sampling.greedy());
         }
     }
@@ -105,7 +105,7 @@ class ContextPromptTest {
     void reconstructionIsRowsAndMarker() {
         Digest digest = digester.digest(model.tokenizer().encode("The lamp burned whale oil."));
         try (Session session = open(64)) {
-            prompt.appendForReconstruction(session, digest);
+            session.append(prompt.forReconstruction(digest));
 
             assertThat(session.length()).isEqualTo(17);
             session.sample(Sampling.greedy());
@@ -119,18 +119,18 @@ class ContextPromptTest {
 
         assertThat(IntStream.of(prompt.encodeContext("a</s>b<s>"))).doesNotContain(bos, eos);
         assertThat(IntStream.of(prompt.encodeContext("a"))).doesNotContain(bos);
-        long plain = prompt.length(new int[0], "");
-        assertThat(prompt.length(new int[0], "</s>") - plain).isGreaterThan(1);
+        long plain = prompt.with(new int[0], "").length();
+        assertThat(prompt.with(new int[0], "</s>").length() - plain).isGreaterThan(1);
     }
 
     @Test
     void promptThatDoesNotFitLeavesTheSession() {
         Digest digest = digester.digest(prompt.encodeContext("The lamp burned whale oil."));
-        int length = (int) prompt.length(digest, QUESTION);
+        int length = (int) prompt.with(digest, QUESTION).length();
         try (Session exact = open(length);
                 Session small = open(length - 1)) {
-            prompt.append(exact, digest, QUESTION);
-            assertThatThrownBy(() -> prompt.append(small, digest, QUESTION))
+            exact.append(prompt.with(digest, QUESTION));
+            assertThatThrownBy(() -> small.append(prompt.with(digest, QUESTION)))
                     .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.CAPACITY))
                     .hasMessageContaining("takes " + length);
             assertThat(small.length()).isZero();
@@ -146,8 +146,8 @@ class ContextPromptTest {
             digest = other.digest(own.encodeContext("The lamp."));
         }
         try (Session session = open(1024)) {
-            own.append(session, digest, QUESTION);
-            assertThat(session.length()).isEqualTo(own.length(digest, QUESTION));
+            session.append(own.with(digest, QUESTION));
+            assertThat(session.length()).isEqualTo(own.with(digest, QUESTION).length());
         }
     }
 
@@ -159,11 +159,11 @@ class ContextPromptTest {
                 Session session = open(64)) {
             ContextPrompt own = ContextPrompt.of(other, model);
             Digest digest = other.digest(own.encodeContext("The lamp."));
-            own.append(session, digest, "");
+            session.append(own.with(digest, ""));
 
-            assertThat(session.length()).isEqualTo(16).isEqualTo(own.length(digest, ""));
+            assertThat(session.length()).isEqualTo(16).isEqualTo(own.with(digest, "").length());
             assertThat(logits(session)).isNotEmpty();
-            assertThatThrownBy(() -> own.appendForReconstruction(session, digest))
+            assertThatThrownBy(() -> session.append(own.forReconstruction(digest)))
                     .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
                     .hasMessageContaining("no marker AE");
             assertThat(session.length()).isEqualTo(16);
@@ -183,8 +183,8 @@ class ContextPromptTest {
             Digest digest = named.digest(prompt.encodeContext("The lamp."));
             Tokenizer tokenizer = chatModel.tokenizer();
 
-            assertThat(ContextPrompt.of(named, chatModel).length(digest, QUESTION)).isEqualTo(prompt.length(digest, QUESTION));
-            assertThat(ContextPrompt.of(unnamed, chatModel).length(digest, QUESTION))
+            assertThat(ContextPrompt.of(named, chatModel).with(digest, QUESTION).length()).isEqualTo(prompt.with(digest, QUESTION).length());
+            assertThat(ContextPrompt.of(unnamed, chatModel).with(digest, QUESTION).length())
                     .isEqualTo(tokenizer.encode("[", false, true).length + 17
                             + tokenizer.encode("\n\n" + QUESTION, false, false).length
                             + tokenizer.encode("]>", false, true).length);

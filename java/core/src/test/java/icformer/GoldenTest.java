@@ -209,7 +209,7 @@ class GoldenTest {
             checkGeneration(session, 0, "ae");
         }
         try (Session session = openSession(KvType.F32)) {
-            ContextPrompt.of(digester, model.tokenizer()).appendForReconstruction(session, digest);
+            session.append(ContextPrompt.of(digester, model.tokenizer()).forReconstruction(digest));
             assertThat(generate(session)).isEqualTo(ids("ae.gen_ids"));
         }
     }
@@ -222,7 +222,7 @@ class GoldenTest {
         int[] context = prompt.encodeContext((String) testCase.get("context_text"));
         String question = ((String) testCase.get("prompt_text")).substring("\n\nPrompt: ".length());
         try (Session session = openSession(KvType.F32)) {
-            prompt.append(session, digester.digest(context), question);
+            session.append(prompt.with(digester.digest(context), question));
 
             assertThat(context).isEqualTo(ids("qa.context_ids"));
             checkGeneration(session, 0, "qa_legacy_pre");

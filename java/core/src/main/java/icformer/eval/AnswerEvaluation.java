@@ -148,7 +148,7 @@ public final class AnswerEvaluation {
             for (AnswerCase.Question question : cases.get(i).questions()) {
                 int answer = Math.max(settings.maxTokens(), answer(question).length);
                 for (Source source : sources) {
-                    long positions = frontLength(source, length) + prompt.length(NOTHING, question.text()) + answer;
+                    long positions = frontLength(source, length) + prompt.with(NOTHING, question.text()).length() + answer;
                     check(positions, "a context of %d tokens, its question and its answer take".formatted(length), source);
                     most = Math.max(most, positions);
                 }
@@ -194,9 +194,10 @@ public final class AnswerEvaluation {
             Session session, Source source, int[] context, @Nullable Digest digest, AnswerCase.Question question) {
         session.truncate(0);
         if (digest != null && source == Source.DIGEST) {
-            prompt.append(session, digest, question.text());
+            session.append(prompt.with(digest, question.text()));
         } else {
-            prompt.append(session, Arrays.copyOf(context, (int) frontLength(source, context.length)), question.text());
+            int[] front = Arrays.copyOf(context, (int) frontLength(source, context.length));
+            session.append(prompt.with(front, question.text()));
         }
     }
 
@@ -241,7 +242,7 @@ public final class AnswerEvaluation {
         for (int first = 0; first < wanted.length; first += chunk) {
             int[] part = Arrays.copyOfRange(wanted, first, Math.min(first + chunk, wanted.length));
             session.truncate(0);
-            prompt.appendForReconstruction(session, digester.digest(part, settings.digest()));
+            session.append(prompt.forReconstruction(digester.digest(part, settings.digest())));
             session.generate(Sampling.greedy(), part.length + RECONSTRUCTED_BEYOND)
                     .forEachRemaining(token -> found.add(token.id()));
         }

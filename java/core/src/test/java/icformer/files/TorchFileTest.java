@@ -8,8 +8,6 @@ import icformer.error.ModelFileException;
 import icformer.error.Status;
 import icformer.files.TorchFiles.Packing;
 import icformer.files.TorchFiles.Pickle;
-import icformer.files.TorchFiles.Packing;
-import icformer.files.TorchFiles.Pickle;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;

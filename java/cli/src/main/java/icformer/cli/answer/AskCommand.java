@@ -5,6 +5,8 @@ import icformer.Digest;
 import icformer.DigestOptions;
 import icformer.Digester;
 import icformer.Model;
+import icformer.Prompt;
+import icformer.Session;
 import icformer.cli.command.ContextArguments;
 import icformer.cli.command.DeviceArguments;
 import icformer.cli.command.FormerArguments;
@@ -50,8 +52,8 @@ public final class AskCommand extends IcfCommand {
         private @Nullable Path digest;
     }
 
-    /** Measures of the way to the prompt. */
-    private record Prepared(SessionArguments.Room room, long contextTokens, long digestRows, long compressNanos, long start) {}
+    /** The prompt, and measures of the way to it. */
+    private record Prepared(Prompt prompt, long contextTokens, long digestRows, long compressNanos, long start) {}
 
     @ArgGroup(multiplicity = "1")
     private Source source = new Source();
@@ -110,39 +112,33 @@ public final class AskCommand extends IcfCommand {
     }
 
     private void answer(Model model, Digester digester, String text, String asked) throws IOException {
-        ContextPrompt prompt = ContextPrompt.of(digester, model);
-        Prepared prepared = prepare(model, digester, prompt, text, asked);
-        try (var session = prepared.room().session()) {
+        Prepared prepared = prepare(digester, ContextPrompt.of(digester, model), text, asked);
+        SessionArguments.Room room = open(model, prepared.prompt().length());
+        try (Session session = room.session()) {
+            session.append(prepared.prompt());
             Generation generation = Generation.run(
-                    session, samplingArguments.sampling(), prepared.room().tokens(), prepared.start(), streams(), !json);
+                    session, samplingArguments.sampling(), room.tokens(), prepared.start(), streams(), !json);
             if (json) {
-                streams().json(describe(model, digester, prepared, generation));
+                streams().json(describe(session, digester, prepared, generation));
             }
         }
     }
 
-    private Prepared prepare(Model model, Digester digester, ContextPrompt prompt, String text, String asked)
-            throws IOException {
+    private Prepared prepare(Digester digester, ContextPrompt prompt, String text, String asked) throws IOException {
         if (source.digest != null) {
             Digest digest = Digest.load(source.digest);
             checkFormer(digest, digester);
-            long start = System.nanoTime();
-            SessionArguments.Room room = open(model, prompt.length(digest, asked));
-            prompt.append(room.session(), digest, asked);
-            return new Prepared(room, digest.chunks().getLast().end(), digest.rowCount(), 0, start);
+            long tokens = digest.chunks().getLast().end();
+            return new Prepared(prompt.with(digest, asked), tokens, digest.rowCount(), 0, System.nanoTime());
         }
         int[] tokens = prompt.encodeContext(text);
         long start = System.nanoTime();
         if (full) {
-            SessionArguments.Room room = open(model, prompt.length(tokens, asked));
-            prompt.append(room.session(), tokens, asked);
-            return new Prepared(room, tokens.length, 0, 0, start);
+            return new Prepared(prompt.with(tokens, asked), tokens.length, 0, 0, start);
         }
         Digest digest = digest(digester, tokens);
         long compressed = System.nanoTime() - start;
-        SessionArguments.Room room = open(model, prompt.length(digest, asked));
-        prompt.append(room.session(), digest, asked);
-        return new Prepared(room, tokens.length, digest.rowCount(), compressed, start);
+        return new Prepared(prompt.with(digest, asked), tokens.length, digest.rowCount(), compressed, start);
     }
 
     private SessionArguments.Room open(Model model, long length) {
@@ -179,7 +175,8 @@ public final class AskCommand extends IcfCommand {
         }
     }
 
-    private Map<String, Object> describe(Model model, Digester digester, Prepared prepared, Generation generation) {
+    private Map<String, Object> describe(Session session, Digester digester, Prepared prepared, Generation generation) {
+        Model model = session.model();
         Map<String, Object> object = new LinkedHashMap<>();
         object.put("answer", generation.text());
         object.put("context_tokens", prepared.contextTokens());
@@ -191,8 +188,8 @@ public final class AskCommand extends IcfCommand {
         object.put("former", digester.info().name());
         object.put("model_type", model.info().type());
         object.put("former_type", digester.info().type());
-        object.put("context_length", prepared.room().session().info().contextLength());
-        object.put("threads", prepared.room().session().info().threads());
+        object.put("context_length", session.info().contextLength());
+        object.put("threads", session.info().threads());
         return object;
     }
 }

@@ -104,10 +104,10 @@ class EvalAnswersCommandTest {
                 for (AnswerCase.Question question : each.questions()) {
                     int[] answer = withEnd(model.tokenizer(), question.answer());
                     session.truncate(0);
-                    prompt.append(session, digest, question.text());
+                    session.append(prompt.with(digest, question.text()));
                     loss[0] += loss(session, answer);
                     session.truncate(0);
-                    prompt.append(session, context, question.text());
+                    session.append(prompt.with(context, question.text()));
                     loss[1] += loss(session, answer);
                     tokens += answer.length;
                 }

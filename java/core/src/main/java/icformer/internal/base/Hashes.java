@@ -12,17 +12,26 @@ public final class Hashes {
 
     private Hashes() {}
 
-    /** The hash of all bytes, as 64 hexadecimal digits. */
-    public static String sha256(MemorySegment bytes) {
-        MessageDigest sha256;
+    /** A hash of nothing yet. */
+    public static MessageDigest sha256() {
         try {
-            sha256 = MessageDigest.getInstance("SHA-256");
+            return MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError("every Java platform has SHA-256", e);
         }
+    }
+
+    /** Adds all bytes of a segment to a hash. */
+    public static void update(MessageDigest hash, MemorySegment bytes) {
         for (long offset = 0; offset < bytes.byteSize(); offset += STEP) {
-            sha256.update(bytes.asSlice(offset, Math.min(STEP, bytes.byteSize() - offset)).asByteBuffer());
+            hash.update(bytes.asSlice(offset, Math.min(STEP, bytes.byteSize() - offset)).asByteBuffer());
         }
-        return HexFormat.of().formatHex(sha256.digest());
+    }
+
+    /** The hash of all bytes, as 64 hexadecimal digits. */
+    public static String sha256(MemorySegment bytes) {
+        MessageDigest hash = sha256();
+        update(hash, bytes);
+        return HexFormat.of().formatHex(hash.digest());
     }
 }

@@ -352,6 +352,23 @@ ICF_API icf_status icf_digester_open(const char *path, icf_model *model, const i
 ICF_API void icf_digester_close(icf_digester *digester);
 ICF_API icf_status icf_digester_describe(const icf_digester *digester, icf_digester_info *info, icf_error *error);
 
+/* What a former is, as its file says: nothing of its weights is loaded. */
+typedef struct icf_former_info {
+    int32_t struct_size;
+    int32_t n_embd;              /* these and those below: as in icf_digester_info */
+    int32_t n_digest;
+    int32_t chunk_length;
+    long long fingerprint;
+    long long target_vocab_hash;
+    char name[128];
+} icf_former_info;
+
+/* Fills `info`, whose struct_size is set, with the former that an open GGUF file holds. With a `model` one made for another LLM
+ * is ICF_ERROR_MISMATCH, as at icf_digester_open. Whoever has a digest needs no more of a former than this and its markers,
+ * the tensors "marker_ft.weight" and "marker_ae.weight". */
+ICF_API icf_status icf_gguf_describe_former(const icf_gguf *file, const icf_model *model, icf_former_info *info,
+                                            icf_error *error);
+
 /* The file the former was opened from. Valid until the digester is closed; not to be closed. */
 ICF_API const icf_gguf *icf_digester_gguf(const icf_digester *digester);
 

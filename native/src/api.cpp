@@ -1,6 +1,7 @@
 // The entries of icf.h: arguments are checked, handles claimed, and the work is handed on.
 #include "digester.h"
 #include "error.h"
+#include "former_file.h"
 #include "model.h"
 #include "quantize.h"
 #include "session.h"
@@ -451,6 +452,12 @@ icf_status icf_digester_describe(const icf_digester * digester, icf_digester_inf
     return guard(error, [&] {
         const Claim claim(digester, "digester");
         write_info(info, [&](icf_digester_info & i) { claim->digester->describe(i); });
+    });
+}
+
+icf_status icf_gguf_describe_former(const icf_gguf * file, const icf_model * model, icf_former_info * info, icf_error * error) {
+    return guard(error, [&] {
+        write_info(info, [&](icf_former_info & i) { describe_former(file_of(file), model ? model->model.get() : nullptr, i); });
     });
 }
 

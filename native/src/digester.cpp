@@ -1,6 +1,7 @@
 #include "digester.h"
 
 #include "error.h"
+#include "former_file.h"
 #include "utf8.h"
 
 #include <algorithm>
@@ -23,23 +24,13 @@ static int check_method(int32_t method) {
     return method;
 }
 
-static long long former_fingerprint(const GgufFile & file, const FormerParams & p) {
-    Hash hash;
-    for (long long size : {p.n_embd, p.n_layer, p.n_head, p.n_head_kv, p.n_ff, p.n_digest, p.cross_interval}) {
-        hash.add(size);
-    }
-    hash_tensor(hash, file, "digest_embd.weight");
-    hash_tensor(hash, file, "output_norm.weight");
-    return hash.value();
-}
-
 Digester::Digester(const std::string & path, std::shared_ptr<const Model> model, const icf_digester_options & options)
     : file_(std::make_shared<GgufFile>(path)), params_(read_former_params(*file_)), model_(std::move(model)),
       device_(choose_device(options.device, model_.get())), store_(file_, device_, options.use_mmap == 1),
       weights_(load_former_weights(store_, params_)), backend_(device_, options.n_threads),
       fingerprint_(former_fingerprint(*file_, params_)), plain_runner_(backend_, digest_graph_nodes(params_)) {
     if (model_) {
-        check_target();
+        check_target(*file_, params_, *model_);
     }
     if (check_method(options.method) == ICF_METHOD_FAST && FastFormer::supported(backend_)) {
         fast_ = std::make_unique<FastFormer>(params_, weights_, backend_);
@@ -86,27 +77,6 @@ void Digester::open_device_table(long long max_bytes) {
     const long long bytes = static_cast<long long>(device_former_->table_bytes_for(n_vocab));
     if (bytes <= (max_bytes < 0 ? static_cast<long long>(device_memory(backend_.device()).free / 2) : max_bytes)) {
         device_former_->open_table(n_vocab);
-    }
-}
-
-void Digester::check_target() const {
-    const DecoderParams & target = model_->params();
-    const char * path = file_->path().c_str();
-    const char * target_path = model_->file()->path().c_str();
-    if (params_.n_embd != target.n_embd) {
-        fail(ICF_ERROR_MISMATCH, "%s: made for an LLM of width %d, %s has width %d", path, params_.n_embd, target_path,
-             target.n_embd);
-    }
-    if (!params_.target_architecture.empty() && params_.target_architecture != target.architecture) {
-        fail(ICF_ERROR_MISMATCH, "%s: made for an LLM of architecture '%s', %s is '%s'", path,
-             params_.target_architecture.c_str(), target_path, target.architecture.c_str());
-    }
-    if (params_.target_n_vocab != 0 && params_.target_n_vocab != target.n_vocab) {
-        fail(ICF_ERROR_MISMATCH, "%s: made for a vocabulary of %lld tokens, %s has %d", path, params_.target_n_vocab,
-             target_path, target.n_vocab);
-    }
-    if (params_.target_vocab_hash != 0 && params_.target_vocab_hash != model_->vocab_hash()) {
-        fail(ICF_ERROR_MISMATCH, "%s: made for another vocabulary than that of %s", path, target_path);
     }
 }
 

@@ -31,7 +31,6 @@ public:
     void marker(int32_t marker, float * row) const;
 
 private:
-    void check_target() const;
     void check_length(long long n) const;
     void check_tokens(const int32_t * tokens, long long n) const;
     void open_table(long long max_bytes);

@@ -677,6 +677,34 @@ static void digester_options(void) {
     icf_model_close(wide);
 }
 
+static void former_as_its_file_says(void) {
+    icf_model *m = open_model(MODEL);
+    icf_model *wide = open_model(WIDE_MODEL);
+    icf_digester *d = NULL;
+    icf_gguf *file = NULL;
+    REQUIRE_OK(icf_digester_open(FORMER, m, NULL, &d, error));
+    REQUIRE_OK(icf_gguf_open(FORMER, &file, error));
+    icf_digester_info whole;
+    icf_former_info info;
+    whole.struct_size = sizeof(whole);
+    info.struct_size = sizeof(info);
+    CHECK_OK(icf_digester_describe(d, &whole, error));
+    CHECK_OK(icf_gguf_describe_former(file, NULL, &info, error));
+    CHECK_OK(icf_gguf_describe_former(file, m, &info, error));
+    CHECK(info.n_embd == whole.n_embd && info.n_digest == whole.n_digest && info.chunk_length == whole.chunk_length);
+    CHECK_EQUAL(whole.fingerprint, info.fingerprint);
+    CHECK_EQUAL(whole.target_vocab_hash, info.target_vocab_hash);
+    CHECK(strcmp(whole.name, info.name) == 0);
+    CHECK_STATUS(ICF_ERROR_MISMATCH, icf_gguf_describe_former(file, wide, &info, error));
+    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_describe_former(file, m, NULL, error));
+    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_describe_former(NULL, m, &info, error));
+    CHECK_STATUS(ICF_ERROR_FORMAT, icf_gguf_describe_former(icf_model_gguf(m), NULL, &info, error));
+    icf_gguf_close(file);
+    icf_digester_close(d);
+    icf_model_close(wide);
+    icf_model_close(m);
+}
+
 /* ---- Session ---- */
 
 static void session(void) {
@@ -952,6 +980,7 @@ int main(void) {
     RUN(markers);
     RUN(digester_without_a_model);
     RUN(digester_options);
+    RUN(former_as_its_file_says);
     RUN(session);
     RUN(session_options);
     RUN(sampling);

@@ -2409,6 +2409,69 @@ public class IcfNative extends IcfNative$shared {
         }
     }
 
+    private static class icf_gguf_describe_former {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            IcfNative.C_INT,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("icf_gguf_describe_former");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * icf_status icf_gguf_describe_former(const icf_gguf *file, const icf_model *model, icf_former_info *info, icf_error *error)
+     * }
+     */
+    public static FunctionDescriptor icf_gguf_describe_former$descriptor() {
+        return icf_gguf_describe_former.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * icf_status icf_gguf_describe_former(const icf_gguf *file, const icf_model *model, icf_former_info *info, icf_error *error)
+     * }
+     */
+    public static MethodHandle icf_gguf_describe_former$handle() {
+        return icf_gguf_describe_former.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * icf_status icf_gguf_describe_former(const icf_gguf *file, const icf_model *model, icf_former_info *info, icf_error *error)
+     * }
+     */
+    public static MemorySegment icf_gguf_describe_former$address() {
+        return icf_gguf_describe_former.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * icf_status icf_gguf_describe_former(const icf_gguf *file, const icf_model *model, icf_former_info *info, icf_error *error)
+     * }
+     */
+    public static int icf_gguf_describe_former(MemorySegment file, MemorySegment model, MemorySegment info, MemorySegment error) {
+        var mh$ = icf_gguf_describe_former.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("icf_gguf_describe_former", file, model, info, error);
+            }
+            return (int)mh$.invokeExact(file, model, info, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class icf_digester_gguf {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             IcfNative.C_POINTER,

@@ -1,0 +1,17 @@
+// What the file of an IC-Former says of it, without its weights.
+#pragma once
+
+#include "model.h"
+
+namespace icf {
+
+// FNV-1a over sizes, digest embeddings and norms: the same for every quantisation.
+long long former_fingerprint(const GgufFile & file, const FormerParams & params);
+
+// ICF_ERROR_MISMATCH for a former that was made for another LLM.
+void check_target(const GgufFile & file, const FormerParams & params, const Model & model);
+
+// `model` is the LLM that the former has to be for; NULL for any.
+void describe_former(const GgufFile & file, const Model * model, icf_former_info & info);
+
+} // namespace icf

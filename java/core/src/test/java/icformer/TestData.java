@@ -4,9 +4,7 @@ import icformer.convert.FormerConverter;
 import icformer.files.AtomicFile;
 import icformer.files.GgufFile;
 import icformer.files.GgufValue;
-import icformer.files.GgufValues;
 import icformer.files.GgufWriter;
-import icformer.files.MappedFile;
 import icformer.files.TensorInfo;
 import icformer.files.TensorType;
 import java.io.IOException;
@@ -17,7 +15,6 @@ import java.lang.foreign.ValueLayout;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -73,8 +70,7 @@ public final class TestData {
             throws IOException {
         try (Arena arena = Arena.ofConfined();
                 GgufFile file = GgufFile.open(source)) {
-            MemorySegment bytes = MappedFile.map(source, arena);
-            Map<String, GgufValue> metadata = new LinkedHashMap<>(GgufValues.read(bytes, source));
+            Map<String, GgufValue> metadata = file.values();
             change.accept(metadata);
             List<TensorInfo> tensors = file.tensors().stream().filter(tensor -> kept.test(tensor.name())).toList();
             List<GgufWriter.Entry> entries = tensors.stream()
@@ -82,7 +78,9 @@ public final class TestData {
                     .toList();
             try (GgufWriter writer = GgufWriter.create(out, AtomicFile.Existing.KEEP, metadata, entries)) {
                 for (TensorInfo tensor : tensors) {
-                    writer.write(bytes.asSlice(file.dataOffset() + tensor.offset(), tensor.bytes()));
+                    MemorySegment data = arena.allocate(tensor.bytes());
+                    file.read(tensor, 0, data);
+                    writer.write(data);
                 }
                 writer.commit();
             }

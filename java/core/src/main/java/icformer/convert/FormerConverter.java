@@ -6,8 +6,6 @@ import icformer.files.AtomicFile;
 import icformer.files.Checkpoint;
 import icformer.files.GgufFile;
 import icformer.files.GgufValue;
-import icformer.files.GgufValues;
-import icformer.files.GgufWriter;
 import icformer.files.MappedFile;
 import icformer.files.StoredTensor;
 import icformer.files.TensorType;
@@ -16,12 +14,9 @@ import icformer.internal.json.Json;
 import icformer.metadata.Metadata;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -121,23 +116,6 @@ public final class FormerConverter {
         }
     }
 
-    /** A tensor on its way: what it is, and the type it will have. */
-    private record Job(FormerLayout.Tensor tensor, TensorType wanted, TensorType type) {
-
-        StoredTensor source() {
-            return tensor.source();
-        }
-
-        /** As GGUF writes it, the fastest dimension first; markers and norms are vectors, digest embeddings a matrix. */
-        List<Long> shape() {
-            return source().rows() == 1 ? List.of(source().rowLength()) : List.of(source().rowLength(), source().rows());
-        }
-
-        GgufWriter.Entry entry() {
-            return new GgufWriter.Entry(tensor.target(), type.number(), shape(), source().rows() * type.bytes(source().rowLength()));
-        }
-    }
-
     private final Path checkpoint;
     private final Path out;
     private final Options options;
@@ -174,13 +152,13 @@ public final class FormerConverter {
             FormerConfig config = readConfig(arena);
             Map<String, StoredTensor> weights = Checkpoint.readWeights(checkpoint, arena);
             Map<String, StoredTensor> parameters = Checkpoint.readFile(checkpoint.resolve("param.pt"), arena);
-            List<Job> jobs = FormerLayout.match(config, checkpoint, weights, parameters).stream()
-                    .map(this::job)
-                    .toList();
-            Map<String, GgufValue> metadata = metadata(config, jobs);
-            try (GgufWriter writer = GgufWriter.create(out, existing, metadata, jobs.stream().map(Job::entry).toList())) {
-                return write(jobs, writer);
-            }
+            List<FormerLayout.Tensor> tensors = FormerLayout.match(config, checkpoint, weights, parameters);
+            return WeightWriter.write(
+                    out,
+                    existing,
+                    metadata(config, tensors),
+                    tensors.stream().map(this::job).toList(),
+                    options.progress());
         }
     }
 
@@ -192,12 +170,28 @@ public final class FormerConverter {
         return FormerConfig.of(Json.parseObject(MappedFile.map(file, arena), file), file);
     }
 
-    private Job job(FormerLayout.Tensor tensor) {
+    private WeightWriter.Job job(FormerLayout.Tensor tensor) {
+        StoredTensor source = tensor.source();
+        TensorType wanted = wanted(tensor);
+        return new WeightWriter.Job(
+                tensor.target(),
+                shape(source),
+                typeOf(source),
+                wanted,
+                tensor.matrix() ? TensorTypes.fitting(wanted, source.rowLength()) : wanted,
+                new CheckpointSource(source));
+    }
+
+    private TensorType wanted(FormerLayout.Tensor tensor) {
         if (!tensor.matrix()) {
-            return new Job(tensor, TensorTypes.f32(), TensorTypes.f32());
+            return TensorTypes.f32();
         }
-        TensorType wanted = options.type() != null ? options.type() : typeOf(tensor.source());
-        return new Job(tensor, wanted, TensorTypes.fitting(wanted, tensor.source().rowLength()));
+        return options.type() != null ? options.type() : typeOf(tensor.source());
+    }
+
+    /** As GGUF writes it, the fastest dimension first; markers and norms are vectors, digest embeddings a matrix. */
+    private static List<Long> shape(StoredTensor tensor) {
+        return tensor.rows() == 1 ? List.of(tensor.rowLength()) : List.of(tensor.rowLength(), tensor.rows());
     }
 
     private static TensorType typeOf(StoredTensor tensor) {
@@ -206,11 +200,11 @@ public final class FormerConverter {
 
     // ---- Metadata ----
 
-    private Map<String, GgufValue> metadata(FormerConfig config, List<Job> jobs) throws IOException {
+    private Map<String, GgufValue> metadata(FormerConfig config, List<FormerLayout.Tensor> tensors) throws IOException {
         Map<String, GgufValue> values = new LinkedHashMap<>();
         values.put("general.architecture", GgufValue.text("icformer"));
         values.put("general.name", GgufValue.text(name()));
-        TensorType main = mainType(jobs);
+        TensorType main = mainType(tensors);
         TensorTypes.fileType(main).ifPresent(number -> values.put(TensorTypes.FILE_TYPE, GgufValue.u32(number)));
         if (TensorTypes.isQuantized(main)) {
             values.put(TensorTypes.QUANTIZATION_VERSION, GgufValue.u32(TensorTypes.CURRENT_QUANTIZATION_VERSION));
@@ -234,8 +228,8 @@ public final class FormerConverter {
     }
 
     /** The type that most matrices are asked to have. */
-    private static TensorType mainType(List<Job> jobs) {
-        return jobs.stream().filter(job -> job.tensor().matrix()).map(Job::wanted).findFirst().orElseThrow();
+    private TensorType mainType(List<FormerLayout.Tensor> tensors) {
+        return wanted(tensors.stream().filter(FormerLayout.Tensor::matrix).findFirst().orElseThrow());
     }
 
     private void putSizes(Map<String, GgufValue> values, FormerConfig config) {
@@ -256,8 +250,7 @@ public final class FormerConverter {
     }
 
     private static void putTarget(Map<String, GgufValue> values, FormerConfig config, Path target) throws IOException {
-        try (GgufFile file = GgufFile.open(target);
-                Arena arena = Arena.ofConfined()) {
+        try (GgufFile file = GgufFile.open(target)) {
             Metadata metadata = file.metadata();
             String architecture = metadata.text("general.architecture");
             long width = metadata.integer(architecture + ".embedding_length");
@@ -267,66 +260,12 @@ public final class FormerConverter {
                         target,
                         "%s: its embedding width is %d, but that of the former is %d".formatted(target, width, config.width()));
             }
-            GgufValue tokens = GgufValues.read(MappedFile.map(target, arena), target).get("tokenizer.ggml.tokens");
-            long count = tokens == null ? 0 : GgufValues.count(tokens);
+            String tokens = "tokenizer.ggml.tokens";
+            long count = metadata.contains(tokens) ? metadata.key(tokens).count() : 0;
             values.put("icformer.target.architecture", GgufValue.text(architecture));
             values.put("icformer.target.embedding_length", GgufValue.u32(width));
             values.put("icformer.target.vocab_size", GgufValue.u32(metadata.integer(architecture + ".vocab_size", count)));
-            values.put("icformer.target.vocab_hash", GgufValue.u64(tokens == null ? 0 : GgufValues.hashTexts(tokens)));
+            values.put("icformer.target.vocab_hash", GgufValue.u64(file.vocabularyHash()));
         }
-    }
-
-    // ---- Data ----
-
-    private ConversionReport write(List<Job> jobs, GgufWriter writer) throws IOException {
-        List<ConversionReport.Tensor> reports = new ArrayList<>();
-        ProgressCounter counter = new ProgressCounter(jobs.stream().mapToLong(job -> job.source().elements()).sum(), options.progress());
-        try (RowConverter converter = new RowConverter()) {
-            for (Job job : jobs) {
-                double error = writeTensor(job, writer, converter, counter);
-                reports.add(new ConversionReport.Tensor(
-                        job.tensor().target(),
-                        job.shape(),
-                        typeOf(job.source()),
-                        job.type(),
-                        job.wanted(),
-                        job.entry().bytes(),
-                        error));
-            }
-        }
-        return new ConversionReport(out, writer.commit(), reports);
-    }
-
-    private double writeTensor(Job job, GgufWriter writer, RowConverter converter, ProgressCounter counter) throws IOException {
-        try (Arena arena = Arena.ofShared()) {
-            return write(job, job.source().mappedAlone(arena), writer, converter, counter);
-        }
-    }
-
-    private static double write(
-            Job job, StoredTensor source, GgufWriter writer, RowConverter converter, ProgressCounter counter)
-            throws IOException {
-        if (typeOf(source).equals(job.type()) && source.isContiguous()) {
-            writer.write(source.bytes());
-            counter.add(source.elements());
-            return 0;
-        }
-        double error = converter.convert(
-                (first, count, floats) -> readFloats(source, first, count, floats),
-                source.rows(),
-                source.rowLength(),
-                job.type(),
-                (bytes, elements) -> {
-                    writer.write(bytes);
-                    counter.add(elements);
-                });
-        TensorTypes.checkError(error, source.file(), source.name(), job.type());
-        return error;
-    }
-
-    private static void readFloats(StoredTensor source, long first, long count, MemorySegment target) {
-        float[] floats = new float[Math.toIntExact(count * source.rowLength())];
-        source.readFloats(first, count, floats);
-        MemorySegment.copy(floats, 0, target, ValueLayout.JAVA_FLOAT, 0, floats.length);
     }
 }

@@ -5,17 +5,10 @@ import icformer.error.Status;
 import icformer.files.AtomicFile;
 import icformer.files.GgufFile;
 import icformer.files.GgufValue;
-import icformer.files.GgufValues;
-import icformer.files.GgufWriter;
-import icformer.files.MappedFile;
 import icformer.files.TensorInfo;
 import icformer.files.TensorType;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -63,31 +56,6 @@ public final class Quantizer {
         }
     }
 
-    /** A tensor on its way. */
-    private record Job(TensorInfo tensor, TensorType wanted, TensorType type) {
-        long rowLength() {
-            return tensor.shape().getFirst();
-        }
-
-        long rows() {
-            return tensor.elements() / rowLength();
-        }
-
-        GgufWriter.Entry entry() {
-            return new GgufWriter.Entry(
-                    tensor.name(), type.number(), dimensions(tensor.shape()), rows() * type.bytes(rowLength()));
-        }
-
-        /** Without the ones at the end that fill a shape up to four dimensions. */
-        private static List<Long> dimensions(List<Long> shape) {
-            int count = shape.size();
-            while (count > 1 && shape.get(count - 1) == 1) {
-                count--;
-            }
-            return shape.subList(0, count);
-        }
-    }
-
     private final Path source;
     private final Path out;
     private final Options options;
@@ -116,33 +84,34 @@ public final class Quantizer {
 
     private ConversionReport run() throws IOException {
         AtomicFile.Existing existing = options.replace() ? AtomicFile.Existing.REPLACE : AtomicFile.Existing.KEEP;
-        try (GgufFile file = GgufFile.open(source);
-                Arena arena = Arena.ofShared()) {
+        try (GgufFile file = GgufFile.open(source)) {
             AtomicFile.checkTarget(out, existing);
             if (file.metadata().integer("split.count", 1) > 1) {
                 throw new ModelFileException(
                         Status.UNSUPPORTED, source, source + ": one part of a model that is split over several files");
             }
-            MemorySegment bytes = MappedFile.map(source, arena);
             List<TensorInfo> tensors = file.tensors();
             boolean tied = tensors.stream().noneMatch(tensor -> tensor.name().equals("output.weight"));
-            List<Job> jobs = tensors.stream().map(tensor -> job(tensor, tied)).toList();
-            List<GgufWriter.Entry> entries = jobs.stream().map(Job::entry).toList();
-            try (GgufWriter writer = GgufWriter.create(out, existing, metadata(bytes), entries)) {
-                return write(jobs, file.dataOffset(), writer);
-            }
+            List<WeightWriter.Job> jobs = tensors.stream().map(tensor -> job(file, tensor, tied)).toList();
+            return WeightWriter.write(out, existing, metadata(file), jobs, options.progress());
         }
     }
 
     // ---- Types ----
 
-    private Job job(TensorInfo tensor, boolean tied) {
+    private WeightWriter.Job job(GgufFile file, TensorInfo tensor, boolean tied) {
+        TensorType wanted = wanted(tensor, tied);
+        TensorType to = isMatrixOfWeights(tensor) ? TensorTypes.fitting(wanted, tensor.shape().getFirst()) : wanted;
+        return new WeightWriter.Job(
+                tensor.name(), tensor.shape(), tensor.type(), wanted, to, new GgufSource(source, file, tensor));
+    }
+
+    private TensorType wanted(TensorInfo tensor, boolean tied) {
         if (!isMatrixOfWeights(tensor)) {
-            return new Job(tensor, tensor.type(), tensor.type());
+            return tensor.type();
         }
         boolean output = tensor.name().equals("output.weight") || tied && tensor.name().equals("token_embd.weight");
-        TensorType wanted = output ? outputType(options.type()) : options.type();
-        return new Job(tensor, wanted, TensorTypes.fitting(wanted, tensor.shape().getFirst()));
+        return output ? outputType(options.type()) : options.type();
     }
 
     /** Of the types below {@value #OUTPUT_BITS} bits, the logits suffer the most. */
@@ -166,8 +135,8 @@ public final class Quantizer {
 
     // ---- Metadata ----
 
-    private Map<String, GgufValue> metadata(MemorySegment bytes) throws IOException {
-        Map<String, GgufValue> values = new LinkedHashMap<>(GgufValues.read(bytes, source));
+    private Map<String, GgufValue> metadata(GgufFile file) throws IOException {
+        Map<String, GgufValue> values = file.values();
         LAYOUT_KEYS.forEach(values::remove);
         values.remove(TensorTypes.FILE_TYPE);
         TensorTypes.fileType(options.type()).ifPresent(number -> values.put(TensorTypes.FILE_TYPE, GgufValue.u32(number)));
@@ -175,55 +144,5 @@ public final class Quantizer {
             values.put(TensorTypes.QUANTIZATION_VERSION, GgufValue.u32(TensorTypes.CURRENT_QUANTIZATION_VERSION));
         }
         return values;
-    }
-
-    // ---- Data ----
-
-    private ConversionReport write(List<Job> jobs, long dataOffset, GgufWriter writer) throws IOException {
-        List<ConversionReport.Tensor> reports = new ArrayList<>();
-        ProgressCounter counter =
-                new ProgressCounter(jobs.stream().mapToLong(job -> job.tensor().elements()).sum(), options.progress());
-        try (RowConverter converter = new RowConverter()) {
-            for (Job job : jobs) {
-                TensorInfo tensor = job.tensor();
-                double error = writeTensor(job, dataOffset + tensor.offset(), writer, converter, counter);
-                GgufWriter.Entry entry = job.entry();
-                reports.add(new ConversionReport.Tensor(
-                        tensor.name(), entry.shape(), tensor.type(), job.type(), job.wanted(), entry.bytes(), error));
-            }
-        }
-        return new ConversionReport(out, writer.commit(), reports);
-    }
-
-    /** Maps the tensor alone: pages of a mapping count as memory of the process once they were read. */
-    private double writeTensor(Job job, long offset, GgufWriter writer, RowConverter converter, ProgressCounter counter)
-            throws IOException {
-        try (Arena arena = Arena.ofShared()) {
-            return write(job, MappedFile.map(source, offset, job.tensor().bytes(), arena), writer, converter, counter);
-        }
-    }
-
-    private double write(
-            Job job, MemorySegment data, GgufWriter writer, RowConverter converter, ProgressCounter counter)
-            throws IOException {
-        TensorType from = job.tensor().type();
-        if (from.equals(job.type())) {
-            writer.write(data);
-            counter.add(job.tensor().elements());
-            return 0;
-        }
-        long rowBytes = from.bytes(job.rowLength());
-        double error = converter.convert(
-                (first, count, floats) ->
-                        from.dequantize(data.asSlice(first * rowBytes, count * rowBytes), count, job.rowLength(), floats),
-                job.rows(),
-                job.rowLength(),
-                job.type(),
-                (bytes, elements) -> {
-                    writer.write(bytes);
-                    counter.add(elements);
-                });
-        TensorTypes.checkError(error, source, job.tensor().name(), job.type());
-        return error;
     }
 }

@@ -1,10 +1,8 @@
 package icformer.convert;
 
 import icformer.error.IcfException;
-import icformer.error.ModelFileException;
 import icformer.error.Status;
 import icformer.files.TensorType;
-import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -88,16 +86,6 @@ final class TensorTypes {
         if (!type.isQuantizable()) {
             throw new IcfException(
                     Status.UNSUPPORTED, "weights cannot be written as %s without an importance matrix".formatted(type));
-        }
-    }
-
-    /** Refuses a tensor whose values were lost: it held some that are not finite, or beyond the range of the type. */
-    static void checkError(double error, Path file, String name, TensorType type) throws ModelFileException {
-        if (!Double.isFinite(error)) {
-            throw new ModelFileException(
-                    Status.FORMAT,
-                    file,
-                    "%s: tensor %s holds values that are not finite, or too large for %s".formatted(file, name, type));
         }
     }
 

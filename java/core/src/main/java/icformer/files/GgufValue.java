@@ -19,30 +19,27 @@ public record GgufValue(MemorySegment bytes) {
 
     /** Types of metadata values; the ordinal is the number in the file. */
     public enum Type {
-        U8(1),
-        I8(1),
-        U16(2),
-        I16(2),
-        U32(4),
-        I32(4),
-        F32(4),
-        BOOL(1),
-        TEXT(0),
-        ARRAY(0),
-        U64(8),
-        I64(8),
-        F64(8);
+        U8,
+        I8,
+        U16,
+        I16,
+        U32,
+        I32,
+        F32,
+        BOOL,
+        TEXT,
+        ARRAY,
+        U64,
+        I64,
+        F64
+    }
 
-        private final int bytes;
-
-        Type(int bytes) {
-            this.bytes = bytes;
-        }
-
-        /** Size of a value in bytes; 0 for texts and arrays, whose size varies. */
-        int bytes() {
-            return bytes;
-        }
+    /** A value out of a file: the number of its type, and its bytes, which are copied. */
+    static GgufValue of(int type, MemorySegment value) {
+        MemorySegment bytes = MemorySegment.ofArray(new byte[Math.toIntExact(Integer.BYTES + value.byteSize())]);
+        bytes.set(I32, 0, type);
+        MemorySegment.copy(value, 0, bytes, Integer.BYTES, value.byteSize());
+        return new GgufValue(bytes);
     }
 
     /** A text. */

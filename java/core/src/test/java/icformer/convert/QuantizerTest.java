@@ -13,7 +13,6 @@ import icformer.files.AtomicFile;
 import icformer.files.Checkpoints;
 import icformer.files.GgufFile;
 import icformer.files.GgufValue;
-import icformer.files.GgufValues;
 import icformer.files.GgufWriter;
 import icformer.files.MappedFile;
 import icformer.files.TensorType;
@@ -61,11 +60,12 @@ class QuantizerTest {
         Path source = TestData.fixture("decoder-llama-gqa.gguf");
         Path out = folder.resolve("out.gguf");
         Quantizer.quantize(source, out, Quantizer.Options.of(TensorType.of("q8_0")));
-        try (Arena arena = Arena.ofConfined();
+        try (GgufFile sourceFile = GgufFile.open(source);
+                GgufFile outFile = GgufFile.open(out);
                 Model before = Model.open(source);
                 Model after = Model.open(out)) {
-            Map<String, GgufValue> expected = GgufValues.read(MappedFile.map(source, arena), source);
-            Map<String, GgufValue> actual = GgufValues.read(MappedFile.map(out, arena), out);
+            Map<String, GgufValue> expected = sourceFile.values();
+            Map<String, GgufValue> actual = outFile.values();
             assertThat(actual.keySet()).containsAll(expected.keySet());
             expected.forEach((key, value) -> {
                 if (!key.equals("general.file_type")) {

@@ -81,25 +81,27 @@ class GgufWriterTest {
         values.put("flag", GgufValue.bool(true));
         values.put("tokens", GgufValue.texts(List.of("<s>", "", "é")));
         Path file = write(values);
-        Map<String, GgufValue> read = read(Files.readAllBytes(file));
+        Map<String, GgufValue> read = read(file);
         assertThat(read.keySet()).containsExactlyElementsOf(values.keySet());
         values.forEach((key, value) ->
                 assertThat(read.get(key).bytes().mismatch(value.bytes())).as(key).isEqualTo(-1));
         assertThat(read.get("hash").type()).isEqualTo(GgufValue.Type.U64);
-        assertThat(GgufValues.count(read.get("tokens"))).isEqualTo(3);
-        assertThat(GgufValues.count(read.get("count"))).isEqualTo(1);
+        try (GgufFile opened = GgufFile.open(file)) {
+            assertThat(opened.metadata().key("tokens").count()).isEqualTo(3);
+            assertThat(opened.metadata().key("count").count()).isEqualTo(1);
+        }
     }
 
     /** FNV-1a of 64 bits over {@code "a" FF "bc" FF}. */
     @Test
-    void hashesTexts() {
+    void hashesTheVocabulary() throws IOException {
         long hash = 0xcbf29ce484222325L;
         for (int b : new int[] {'a', 0xFF, 'b', 'c', 0xFF}) {
             hash = (hash ^ b) * 0x100000001b3L;
         }
-        assertThat(GgufValues.hashTexts(GgufValue.texts(List.of("a", "bc")))).isEqualTo(hash);
-        assertThat(GgufValues.hashTexts(GgufValue.texts(List.of("ab", "c")))).isNotEqualTo(hash);
-        assertThat(GgufValues.hashTexts(GgufValue.text("a"))).isZero();
+        assertThat(vocabularyHash(GgufValue.texts(List.of("a", "bc")))).isEqualTo(hash);
+        assertThat(vocabularyHash(GgufValue.texts(List.of("ab", "c")))).isNotEqualTo(hash);
+        assertThat(vocabularyHash(GgufValue.text("a"))).isZero();
     }
 
     @Test
@@ -130,24 +132,26 @@ class GgufWriterTest {
         byte[] valid = Files.readAllBytes(write(Map.of("k", GgufValue.texts(List.of("one", "two")))));
         int metadataBytes = 24 + 8 + 1 + 4 + 4 + 8 + 2 * (8 + 3);
         for (int length = 0; length < metadataBytes; length++) {
-            byte[] truncated = Arrays.copyOf(valid, length);
+            Path truncated = Files.write(folder.resolve("x.gguf"), Arrays.copyOf(valid, length));
             assertThatThrownBy(() -> read(truncated)).isInstanceOf(ModelFileException.class);
         }
         for (int i = 0; i < metadataBytes; i++) {
             for (int change : new int[] {1, 0x80, 0xFF}) {
                 byte[] damaged = valid.clone();
                 damaged[i] ^= (byte) change;
+                Path file = Files.write(folder.resolve("x.gguf"), damaged);
                 try {
-                    assertThat(read(damaged)).isNotNull();
+                    assertThat(read(file)).isNotNull();
                 } catch (ModelFileException e) {
-                    assertThat(e).hasMessageStartingWith("x.gguf: ");
+                    assertThat(e).hasMessageStartingWith(file + ": ");
                 }
             }
         }
         byte[] nested = new byte[24 + 9 + 4 + 4 + 8];
         ByteBuffer.wrap(nested).order(ByteOrder.LITTLE_ENDIAN).put("GGUF".getBytes(StandardCharsets.US_ASCII)).putInt(3)
                 .putLong(0).putLong(1).putLong(1).put((byte) 'k').putInt(9).putInt(9).putLong(0);
-        assertThatThrownBy(() -> read(nested)).hasMessageContaining("key k: an array of arrays");
+        Path file = Files.write(folder.resolve("x.gguf"), nested);
+        assertThatThrownBy(() -> read(file)).isInstanceOf(ModelFileException.class);
     }
 
     private Path write(Map<String, GgufValue> values) throws IOException {
@@ -158,8 +162,17 @@ class GgufWriterTest {
         return file;
     }
 
-    private static Map<String, GgufValue> read(byte[] bytes) throws IOException {
-        return GgufValues.read(MemorySegment.ofArray(bytes), Path.of("x.gguf"));
+    private long vocabularyHash(GgufValue tokens) throws IOException {
+        Files.deleteIfExists(folder.resolve("values.gguf"));
+        try (GgufFile file = GgufFile.open(write(Map.of("tokenizer.ggml.tokens", tokens)))) {
+            return file.vocabularyHash();
+        }
+    }
+
+    private static Map<String, GgufValue> read(Path path) throws IOException {
+        try (GgufFile file = GgufFile.open(path)) {
+            return file.values();
+        }
     }
 
     private static String text(ByteBuffer bytes, int length) {

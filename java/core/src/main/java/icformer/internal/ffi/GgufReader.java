@@ -1,6 +1,7 @@
 package icformer.internal.ffi;
 
 import icformer.bindings.IcfNative;
+import icformer.bindings.icf_former_info;
 import icformer.bindings.icf_gguf_info;
 import icformer.bindings.icf_key_info;
 import icformer.bindings.icf_tensor_info;
@@ -11,6 +12,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads the keys and the list of tensors of an open GGUF file. Any number of threads may read at once, until the handle
@@ -21,8 +23,12 @@ public final class GgufReader {
     /** An {@code icf_gguf_info}. */
     public record Header(int version, long keys, long tensors, long fileBytes, long dataOffset) {}
 
-    /** An {@code icf_key_info}; {@code kind} is an {@code icf_value_kind}. */
-    public record Key(String name, int kind, boolean isArray, long count) {}
+    /** An {@code icf_key_info}; {@code kind} is an {@code icf_value_kind}, {@code fileType} a type of the format. */
+    public record Key(String name, int kind, boolean isArray, long count, int fileType, long bytes) {}
+
+    /** An {@code icf_former_info}. */
+    public record Former(
+            String name, int width, int digestRows, int chunkLength, long fingerprint, long targetVocabularyHash) {}
 
     /** An {@code icf_tensor_info}; {@code shape} has four dimensions. */
     public record Tensor(String name, int type, long[] shape, long offset, long bytes) {}
@@ -73,7 +79,9 @@ public final class GgufReader {
                         icf_key_info.name(info).getString(0),
                         icf_key_info.kind(info),
                         icf_key_info.is_array(info) != 0,
-                        icf_key_info.count(info)));
+                        icf_key_info.count(info),
+                        icf_key_info.file_type(info),
+                        icf_key_info.bytes(info)));
             }
             return keys;
         } finally {
@@ -143,6 +151,61 @@ public final class GgufReader {
             MemorySegment bytes = scratch.allocate(Math.max(length, 1));
             error.check(IcfNative.icf_gguf_read_texts(file, index, 0, count, bytes, length, ends, error.segment()));
             return divide(bytes.asSlice(0, length).toArray(ValueLayout.JAVA_BYTE), ends);
+        } finally {
+            owner.release();
+        }
+    }
+
+    /** The value of a key as it lies in the file: {@link Key#bytes} of it. */
+    public void readKey(long index, MemorySegment target) {
+        owner.hold();
+        try (Arena scratch = Arena.ofConfined()) {
+            NativeError error = new NativeError(scratch);
+            error.check(IcfNative.icf_gguf_read_key_bytes(
+                    file, index, 0, target.byteSize(), target, error.segment()));
+        } finally {
+            owner.release();
+        }
+    }
+
+    /** As many bytes of a tensor's data as fill the target, from {@code first} on, by the descriptor of the open file. */
+    public void readTensor(long index, long first, MemorySegment target) {
+        owner.hold();
+        try (Arena scratch = Arena.ofConfined()) {
+            NativeError error = new NativeError(scratch);
+            error.check(IcfNative.icf_gguf_read_tensor(
+                    file, index, first, target.byteSize(), target, error.segment()));
+        } finally {
+            owner.release();
+        }
+    }
+
+    /** Hash of the vocabulary; 0 where the file has none. */
+    public long vocabularyHash() {
+        owner.hold();
+        try {
+            return IcfNative.icf_gguf_vocab_hash(file);
+        } finally {
+            owner.release();
+        }
+    }
+
+    /** The former that the file holds; a MISMATCH if it was made for another LLM than {@code model}, where one is given. */
+    public Former former(@Nullable NativeModel model) {
+        owner.hold();
+        try (Arena scratch = Arena.ofConfined()) {
+            NativeError error = new NativeError(scratch);
+            MemorySegment info = icf_former_info.allocate(scratch);
+            icf_former_info.struct_size(info, (int) info.byteSize());
+            error.check(IcfNative.icf_gguf_describe_former(
+                    file, model == null ? MemorySegment.NULL : model.pointer(), info, error.segment()));
+            return new Former(
+                    icf_former_info.name(info).getString(0),
+                    icf_former_info.n_embd(info),
+                    icf_former_info.n_digest(info),
+                    icf_former_info.chunk_length(info),
+                    icf_former_info.fingerprint(info),
+                    icf_former_info.target_vocab_hash(info));
         } finally {
             owner.release();
         }

@@ -19,8 +19,13 @@ public final class ModelFiles {
     /** What {@code open} gives, once the file is known to be there. */
     public static <T> T open(Path path, Supplier<T> open) throws IOException {
         check(path);
+        return read(path, open);
+    }
+
+    /** What a call gives that reads an open file. */
+    public static <T> T read(Path path, Supplier<T> read) throws IOException {
         try {
-            return open.get();
+            return read.get();
         } catch (IcfException e) {
             switch (e.status()) {
                 case IO, FORMAT, UNSUPPORTED, MISMATCH ->

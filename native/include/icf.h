@@ -360,6 +360,7 @@ typedef struct icf_former_info {
     int32_t chunk_length;
     long long fingerprint;
     long long target_vocab_hash;
+    char type[32];
     char name[128];
 } icf_former_info;
 

@@ -46,6 +46,7 @@ void describe_former(const GgufFile & file, const Model * model, icf_former_info
     info.chunk_length = params.chunk_length;
     info.fingerprint = former_fingerprint(file, params);
     info.target_vocab_hash = params.target_vocab_hash;
+    copy_field(info.type, sizeof(info.type), ggml_type_name(file.main_type()));
     copy_field(info.name, sizeof(info.name), file.string("general.name").value_or(""));
 }
 

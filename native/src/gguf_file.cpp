@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <map>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -441,6 +442,18 @@ std::optional<std::string> GgufFile::string(const std::string & name) const {
 long long GgufFile::find_tensor(std::string_view name) const {
     const auto found = tensor_index_.find(name);
     return found == tensor_index_.end() ? -1 : static_cast<long long>(found->second);
+}
+
+ggml_type GgufFile::main_type() const {
+    std::map<ggml_type, uint64_t> bytes;
+    ggml_type most = GGML_TYPE_F32;
+    for (const TensorEntry & entry : tensors_) {
+        bytes[entry.type] += entry.bytes;
+        if (bytes[entry.type] >= bytes[most]) {
+            most = entry.type;
+        }
+    }
+    return most;
 }
 
 void GgufFile::read_tensor(const TensorEntry & tensor, uint64_t first, void * target, size_t count) const {

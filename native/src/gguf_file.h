@@ -80,6 +80,7 @@ public:
 
     const std::vector<TensorEntry> & tensors() const { return tensors_; }
     long long find_tensor(std::string_view name) const; // -1: none
+    ggml_type main_type() const;                        // that of most bytes
 
     // Bytes first … first + count - 1 of a tensor's data. ICF_ERROR_IO if the file was written to since it was opened.
     void read_tensor(const TensorEntry & tensor, uint64_t first, void * target, size_t count) const;

@@ -267,18 +267,6 @@ void TensorStore::check_all_used() const {
     }
 }
 
-ggml_type TensorStore::main_type() const {
-    std::map<ggml_type, uint64_t> bytes;
-    ggml_type most = GGML_TYPE_F32;
-    for (const TensorEntry & entry : file_->tensors()) {
-        bytes[entry.type] += entry.bytes;
-        if (bytes[entry.type] >= bytes[most]) {
-            most = entry.type;
-        }
-    }
-    return most;
-}
-
 // ---- The parts of a model ----
 
 static std::string block(int layer, const char * part) {

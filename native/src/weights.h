@@ -67,7 +67,7 @@ public:
     const GgufFile & file() const { return *file_; }
     long long bytes() const { return bytes_; }
     long long parameters() const { return parameters_; }
-    ggml_type main_type() const; // that of most bytes
+    ggml_type main_type() const { return file_->main_type(); }
 
 private:
     ggml_tensor * find(const std::string & name, long long ne0, long long ne1);

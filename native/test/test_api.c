@@ -694,7 +694,7 @@ static void former_as_its_file_says(void) {
     CHECK(info.n_embd == whole.n_embd && info.n_digest == whole.n_digest && info.chunk_length == whole.chunk_length);
     CHECK_EQUAL(whole.fingerprint, info.fingerprint);
     CHECK_EQUAL(whole.target_vocab_hash, info.target_vocab_hash);
-    CHECK(strcmp(whole.name, info.name) == 0);
+    CHECK(strcmp(whole.name, info.name) == 0 && strcmp(whole.type, info.type) == 0);
     CHECK_STATUS(ICF_ERROR_MISMATCH, icf_gguf_describe_former(file, wide, &info, error));
     CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_describe_former(file, m, NULL, error));
     CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_describe_former(NULL, m, &info, error));

@@ -21,6 +21,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t chunk_length;
  *     long long fingerprint;
  *     long long target_vocab_hash;
+ *     char type[32];
  *     char name[128];
  * }
  * }
@@ -38,6 +39,7 @@ public class icf_former_info {
         IcfNative.C_INT.withName("chunk_length"),
         IcfNative.C_LONG_LONG.withName("fingerprint"),
         IcfNative.C_LONG_LONG.withName("target_vocab_hash"),
+        MemoryLayout.sequenceLayout(32, IcfNative.C_CHAR).withName("type"),
         MemoryLayout.sequenceLayout(128, IcfNative.C_CHAR).withName("name")
     ).withName("icf_former_info");
 
@@ -310,6 +312,83 @@ public class icf_former_info {
      */
     public static void target_vocab_hash(MemorySegment struct, long fieldValue) {
         struct.set(target_vocab_hash$LAYOUT, target_vocab_hash$OFFSET, fieldValue);
+    }
+
+    private static final SequenceLayout type$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("type"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * char type[32]
+     * }
+     */
+    public static final SequenceLayout type$layout() {
+        return type$LAYOUT;
+    }
+
+    private static final long type$OFFSET = $LAYOUT.byteOffset(groupElement("type"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * char type[32]
+     * }
+     */
+    public static final long type$offset() {
+        return type$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * char type[32]
+     * }
+     */
+    public static MemorySegment type(MemorySegment struct) {
+        return struct.asSlice(type$OFFSET, type$LAYOUT.byteSize());
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * char type[32]
+     * }
+     */
+    public static void type(MemorySegment struct, MemorySegment fieldValue) {
+        MemorySegment.copy(fieldValue, 0L, struct, type$OFFSET, type$LAYOUT.byteSize());
+    }
+
+    private static long[] type$DIMS = { 32 };
+
+    /**
+     * Dimensions for array field:
+     * {@snippet lang=c :
+     * char type[32]
+     * }
+     */
+    public static long[] type$dimensions() {
+        return type$DIMS;
+    }
+    private static final VarHandle type$ELEM_HANDLE = type$LAYOUT.varHandle(sequenceElement());
+
+    /**
+     * Indexed getter for field:
+     * {@snippet lang=c :
+     * char type[32]
+     * }
+     */
+    public static byte type(MemorySegment struct, long index0) {
+        return (byte)type$ELEM_HANDLE.get(struct, type$OFFSET, index0);
+    }
+
+    /**
+     * Indexed setter for field:
+     * {@snippet lang=c :
+     * char type[32]
+     * }
+     */
+    public static void type(MemorySegment struct, long index0, byte fieldValue) {
+        type$ELEM_HANDLE.set(struct, type$OFFSET, index0, fieldValue);
     }
 
     private static final SequenceLayout name$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("name"));

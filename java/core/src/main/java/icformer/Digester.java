@@ -79,6 +79,11 @@ public final class Digester implements AutoCloseable {
         return metadata;
     }
 
+    /** What the former is, apart from this digester: it may be used on after the digester is closed. */
+    public Former former() {
+        return Former.of(handle.gguf(), null);
+    }
+
     /** Memory held now for packed weights, constants and graphs, in bytes. */
     public long scratchBytes() {
         handle.enter();

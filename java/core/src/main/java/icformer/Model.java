@@ -88,6 +88,21 @@ public final class Model implements AutoCloseable {
         }
     }
 
+    /**
+     * Reads what a former made for this model is, without the weights it computes with: for digests that are there already.
+     *
+     * @throws IOException if the file is missing or is no former, of status MISMATCH if it was made for another LLM: see
+     *     {@link ModelFileException}
+     */
+    public Former openFormer(Path path) throws IOException {
+        handle.hold();
+        try {
+            return Former.open(path, handle);
+        } finally {
+            handle.release();
+        }
+    }
+
     /** Opens an empty timeline with the default options. */
     public Session openSession() {
         return openSession(SessionOptions.defaults());

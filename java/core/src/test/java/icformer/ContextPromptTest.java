@@ -87,8 +87,8 @@ class ContextPromptTest {
                 {% endfor %}<|im_start|>assistant
                 """);
 
-        assertThat(ContextPrompt.Texts.of(template))
-                .isEqualTo(new ContextPrompt.Texts(
+        assertThat(PromptTexts.of(template))
+                .isEqualTo(new PromptTexts(
                         "<|im_start|>user\n", "\n\n", "<|im_end|>\n<|im_start|>assistant"));
     }
 
@@ -96,7 +96,7 @@ class ContextPromptTest {
     void aTemplateThatChangesMessagesIsRefused() {
         ChatTemplate template = ChatTemplate.of("{{ messages[0].content | upper }}");
 
-        assertThatThrownBy(() -> ContextPrompt.Texts.of(template))
+        assertThatThrownBy(() -> PromptTexts.of(template))
                 .isInstanceOfSatisfying(
                         IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED));
     }

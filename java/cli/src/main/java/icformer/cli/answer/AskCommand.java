@@ -4,6 +4,7 @@ import icformer.ContextPrompt;
 import icformer.Digest;
 import icformer.DigestOptions;
 import icformer.Digester;
+import icformer.Former;
 import icformer.Model;
 import icformer.Prompt;
 import icformer.Session;
@@ -52,8 +53,9 @@ public final class AskCommand extends IcfCommand {
         private @Nullable Path digest;
     }
 
-    /** The prompt, and measures of the way to it. */
-    private record Prepared(Prompt prompt, long contextTokens, long digestRows, long compressNanos, long start) {}
+    /** The prompt of a former, and measures of the way to it. */
+    private record Prepared(
+            Former former, Prompt prompt, long contextTokens, long digestRows, long compressNanos, long start) {}
 
     @ArgGroup(multiplicity = "1")
     private Source source = new Source();
@@ -105,40 +107,58 @@ public final class AskCommand extends IcfCommand {
         if (asked.isEmpty()) {
             throw new CommandException("the question is empty");
         }
-        try (Model model = modelArguments.open();
-                Digester digester = formerArguments.open(model, modelArguments.digesterOptions())) {
-            answer(model, digester, text, asked);
+        try (Model model = modelArguments.open()) {
+            answer(model, prepare(model, text, asked));
         }
     }
 
-    private void answer(Model model, Digester digester, String text, String asked) throws IOException {
-        Prepared prepared = prepare(digester, ContextPrompt.of(digester, model), text, asked);
+    private Prepared prepare(Model model, String text, String asked) throws IOException {
+        if (source.digest != null) {
+            return prepareDigest(model, source.digest, asked);
+        }
+        return full ? prepareContext(model, text, asked) : compress(model, text, asked);
+    }
+
+    /** Nothing is computed with the former: it is not opened. */
+    private Prepared prepareDigest(Model model, Path file, String asked) throws IOException {
+        Former former = formerArguments.former(model);
+        Digest digest = Digest.load(file);
+        checkFormer(digest, former);
+        Prompt prompt = ContextPrompt.of(former, model).with(digest, asked);
+        return new Prepared(former, prompt, digest.chunks().getLast().end(), digest.rowCount(), 0, System.nanoTime());
+    }
+
+    private Prepared prepareContext(Model model, String text, String asked) throws IOException {
+        Former former = formerArguments.former(model);
+        ContextPrompt prompt = ContextPrompt.of(former, model);
+        int[] tokens = prompt.encodeContext(text);
+        long start = System.nanoTime();
+        return new Prepared(former, prompt.with(tokens, asked), tokens.length, 0, 0, start);
+    }
+
+    private Prepared compress(Model model, String text, String asked) throws IOException {
+        try (Digester digester = formerArguments.open(model, modelArguments.digesterOptions())) {
+            Former former = digester.former();
+            ContextPrompt prompt = ContextPrompt.of(former, model);
+            int[] tokens = prompt.encodeContext(text);
+            long start = System.nanoTime();
+            Digest digest = digest(digester, tokens);
+            long compressed = System.nanoTime() - start;
+            return new Prepared(
+                    former, prompt.with(digest, asked), tokens.length, digest.rowCount(), compressed, start);
+        }
+    }
+
+    private void answer(Model model, Prepared prepared) {
         SessionArguments.Room room = open(model, prepared.prompt().length());
         try (Session session = room.session()) {
             session.append(prepared.prompt());
             Generation generation = Generation.run(
                     session, samplingArguments.sampling(), room.tokens(), prepared.start(), streams(), !json);
             if (json) {
-                streams().json(describe(session, digester, prepared, generation));
+                streams().json(describe(session, prepared, generation));
             }
         }
-    }
-
-    private Prepared prepare(Digester digester, ContextPrompt prompt, String text, String asked) throws IOException {
-        if (source.digest != null) {
-            Digest digest = Digest.load(source.digest);
-            checkFormer(digest, digester);
-            long tokens = digest.chunks().getLast().end();
-            return new Prepared(prompt.with(digest, asked), tokens, digest.rowCount(), 0, System.nanoTime());
-        }
-        int[] tokens = prompt.encodeContext(text);
-        long start = System.nanoTime();
-        if (full) {
-            return new Prepared(prompt.with(tokens, asked), tokens.length, 0, 0, start);
-        }
-        Digest digest = digest(digester, tokens);
-        long compressed = System.nanoTime() - start;
-        return new Prepared(prompt.with(digest, asked), tokens.length, digest.rowCount(), compressed, start);
     }
 
     private SessionArguments.Room open(Model model, long length) {
@@ -163,19 +183,19 @@ public final class AskCommand extends IcfCommand {
     }
 
     /** The marker behind the rows is of the former that made them; another one's would be noise. */
-    private void checkFormer(Digest digest, Digester digester) {
-        if (digest.origin().formerFingerprint() != digester.info().fingerprint()) {
+    private void checkFormer(Digest digest, Former former) {
+        if (digest.origin().formerFingerprint() != former.fingerprint()) {
             throw new CommandException("%s was made by the former '%s' (fingerprint %016x), but this one is '%s' (%016x)"
                     .formatted(
                             source.digest,
                             digest.origin().formerName(),
                             digest.origin().formerFingerprint(),
-                            digester.info().name(),
-                            digester.info().fingerprint()));
+                            former.name(),
+                            former.fingerprint()));
         }
     }
 
-    private Map<String, Object> describe(Session session, Digester digester, Prepared prepared, Generation generation) {
+    private Map<String, Object> describe(Session session, Prepared prepared, Generation generation) {
         Model model = session.model();
         Map<String, Object> object = new LinkedHashMap<>();
         object.put("answer", generation.text());
@@ -185,9 +205,9 @@ public final class AskCommand extends IcfCommand {
         generation.describe(object);
         DeviceArguments.describe(model.info(), object);
         object.put("model", model.info().name());
-        object.put("former", digester.info().name());
+        object.put("former", prepared.former().name());
         object.put("model_type", model.info().type());
-        object.put("former_type", digester.info().type());
+        object.put("former_type", prepared.former().type());
         object.put("context_length", session.info().contextLength());
         object.put("threads", session.info().threads());
         return object;

@@ -2,6 +2,7 @@ package icformer.cli.command;
 
 import icformer.Digester;
 import icformer.DigesterOptions;
+import icformer.Former;
 import icformer.Model;
 import icformer.cli.console.CommandException;
 import icformer.error.ModelFileException;
@@ -30,8 +31,24 @@ public final class FormerArguments {
 
     /** Opens another file in the same way. */
     public Digester open(Model model, Path file, DigesterOptions options) throws IOException {
+        return told(() -> model.openDigester(file, options));
+    }
+
+    /** Reads what the former is, without its weights. */
+    public Former former(Model model) throws IOException {
+        Path file = file();
+        return told(() -> model.openFormer(file));
+    }
+
+    /** Opens a former. */
+    private interface Opening<T> {
+        T open() throws IOException;
+    }
+
+    /** Tells how to name another former where the demo's is none for the LLM. */
+    private <T> T told(Opening<T> opening) throws IOException {
         try {
-            return model.openDigester(file, options);
+            return opening.open();
         } catch (ModelFileException e) {
             if (e.status() == Status.MISMATCH && former == null) {
                 throw new CommandException(e.getMessage() + "; --former names the one of another LLM", e);

@@ -4,11 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import icformer.Digest;
 import icformer.cli.Cli;
+import icformer.files.AtomicFile;
 import icformer.files.GgufFile;
+import icformer.files.GgufWriter;
 import icformer.files.Safetensors;
+import icformer.files.TensorInfo;
 import icformer.text.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -16,6 +20,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -106,6 +111,44 @@ class AskCommandTest {
                 .containsEntry("answer", expectedAnswer())
                 .containsEntry("context_tokens", 150L)
                 .containsEntry("compress_ms", 0.0);
+    }
+
+    /** A former without matrices, which no digester can be opened from, answers from a digest that is there. */
+    @Test
+    void answersFromADigestWithoutOpeningTheFormersMatrices() throws IOException {
+        Path digest = folder.resolve("context.digest");
+        Cli.runPair("compress", "--context", context.toString(), "-o", digest.toString()).output();
+        Path bare = folder.resolve("bare.gguf");
+        copyWithoutMatrices(Cli.Former.FILE, bare);
+        String[] former = {"--model", Cli.MODEL.toString(), "--threads", "1", "--former", bare.toString()};
+        String[] ask = {"ask", "--digest", digest.toString(), "--question", Cli.QUESTION, "--max-tokens", "32",
+            "--kv-type", "f32", "--json"};
+        assertThat(Cli.run(join(ask, former)).json()).containsEntry("answer", expectedAnswer());
+        String[] compress = {"compress", "--context", context.toString(), "-o", folder.resolve("out").toString()};
+        assertThat(Cli.run(join(compress, former)).failure()).contains("bare.gguf").contains("blk.0");
+    }
+
+    private static void copyWithoutMatrices(Path source, Path out) throws IOException {
+        try (GgufFile file = GgufFile.open(source);
+                Arena arena = Arena.ofConfined()) {
+            List<TensorInfo> tensors =
+                    file.tensors().stream().filter(tensor -> !tensor.name().startsWith("blk.")).toList();
+            List<GgufWriter.Entry> entries = tensors.stream()
+                    .map(tensor -> new GgufWriter.Entry(tensor.name(), tensor.type().number(), tensor.shape(), tensor.bytes()))
+                    .toList();
+            try (GgufWriter writer = GgufWriter.create(out, AtomicFile.Existing.KEEP, file.values(), entries)) {
+                for (TensorInfo tensor : tensors) {
+                    MemorySegment data = arena.allocate(tensor.bytes());
+                    file.read(tensor, 0, data);
+                    writer.write(data);
+                }
+                writer.commit();
+            }
+        }
+    }
+
+    private static String[] join(String[] first, String[] second) {
+        return Stream.of(first, second).flatMap(Stream::of).toArray(String[]::new);
     }
 
     @Test

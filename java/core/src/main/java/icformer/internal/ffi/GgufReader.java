@@ -28,7 +28,13 @@ public final class GgufReader {
 
     /** An {@code icf_former_info}. */
     public record Former(
-            String name, int width, int digestRows, int chunkLength, long fingerprint, long targetVocabularyHash) {}
+            String name,
+            String type,
+            int width,
+            int digestRows,
+            int chunkLength,
+            long fingerprint,
+            long targetVocabularyHash) {}
 
     /** An {@code icf_tensor_info}; {@code shape} has four dimensions. */
     public record Tensor(String name, int type, long[] shape, long offset, long bytes) {}
@@ -201,6 +207,7 @@ public final class GgufReader {
                     file, model == null ? MemorySegment.NULL : model.pointer(), info, error.segment()));
             return new Former(
                     icf_former_info.name(info).getString(0),
+                    icf_former_info.type(info).getString(0),
                     icf_former_info.n_embd(info),
                     icf_former_info.n_digest(info),
                     icf_former_info.chunk_length(info),

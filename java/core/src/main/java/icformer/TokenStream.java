@@ -3,6 +3,7 @@ package icformer;
 import icformer.text.Tokenizer;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -47,7 +48,7 @@ public final class TokenStream implements Iterator<Token> {
         if (!hasNext()) {
             throw new NoSuchElementException("the stream has ended");
         }
-        Token token = next;
+        Token token = Objects.requireNonNull(next);
         next = null;
         return token;
     }

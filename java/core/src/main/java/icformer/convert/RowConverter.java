@@ -98,7 +98,7 @@ final class RowConverter implements AutoCloseable {
                 case UncheckedIOException io -> throw io.getCause();
                 case RuntimeException runtime -> throw runtime;
                 case Error error -> throw error;
-                default -> throw new IllegalStateException(e.getCause());
+                case null, default -> throw new IllegalStateException(e);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

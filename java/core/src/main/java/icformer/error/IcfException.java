@@ -26,6 +26,12 @@ public final class IcfException extends RuntimeException {
         this.status = Objects.requireNonNull(status, "status");
     }
 
+    /** A sentence that names the value, tensor or file at fault. */
+    @Override
+    public String getMessage() {
+        return Objects.requireNonNull(super.getMessage());
+    }
+
     /** What kind of failure it was. */
     public Status status() {
         return status;

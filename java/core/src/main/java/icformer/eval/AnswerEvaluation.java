@@ -109,9 +109,9 @@ public final class AnswerEvaluation {
                 int length = lengthClass(context.length);
                 Digest digest = sources.contains(Source.DIGEST) ? digester.digest(context, settings.digest()) : null;
                 for (AnswerCase.Question question : cases.get(i).questions()) {
-                    for (Source source : sources) {
-                        append(session, source, context, digest, question);
-                        score(session, results.scores().get(source), question, length);
+                    for (Map.Entry<Source, AnswerScores> scores : results.scores().entrySet()) {
+                        append(session, scores.getKey(), context, digest, question);
+                        score(session, scores.getValue(), question, length);
                         step.run();
                     }
                 }

@@ -11,6 +11,9 @@ public final class AnswerScores {
         private double sum;
         private long count;
 
+        /** Of no value yet. */
+        public Mean() {}
+
         public void add(double value) {
             sum += value;
             count++;
@@ -32,6 +35,9 @@ public final class AnswerScores {
     private final Mean loss = new Mean(); // of a token
     private final Map<Integer, Mean> byLength = new TreeMap<>(); // exact match
     private final Map<String, Mean> byKind = new TreeMap<>(); // exact match
+
+    /** Of no answer yet. */
+    public AnswerScores() {}
 
     /**
      * Counts an answer.

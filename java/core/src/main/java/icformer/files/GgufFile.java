@@ -2,7 +2,7 @@ package icformer.files;
 
 import icformer.error.IcfException;
 import icformer.error.ModelFileException;
-import icformer.internal.base.Checks;
+import icformer.error.Status;
 import icformer.internal.base.Segments;
 import icformer.internal.ffi.GgufReader;
 import icformer.internal.ffi.NativeGguf;
@@ -93,7 +93,9 @@ public final class GgufFile implements AutoCloseable {
     public void read(TensorInfo tensor, long first, MemorySegment target) throws IOException {
         Segments.checkOutput(target, 0, 1, "target");
         Integer index = indices().get(tensor.name());
-        Checks.argument(index != null, "there is no tensor %s", tensor.name());
+        if (index == null) {
+            throw new IcfException(Status.ARGUMENT, "there is no tensor " + tensor.name());
+        }
         ModelFiles.read(path, () -> {
             handle.reader().readTensor(index, first, target);
             return target;

@@ -68,6 +68,9 @@ final class TensorUnpickler {
     /** A tuple, apart from a list because it cannot be appended to. */
     private record Tuple(List<@Nullable Object> items) {}
 
+    /** The instruction that ends a pickle. */
+    private static final int STOP = '.';
+
     private static final ValueLayout.OfShort U16 = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -120,67 +123,74 @@ final class TensorUnpickler {
     }
 
     private @Nullable Object run() throws IOException {
-        while (true) {
-            int instruction = u8();
-            switch (instruction) {
-                case 0x80 -> checkProtocol(u8()); // PROTO
-                case 0x95 -> position += 8; // FRAME: only a hint for buffered readers
-                case '.' -> { // STOP
-                    return pop();
-                }
-                case '(' -> { // MARK
-                    marks.push(stack);
-                    stack = new ArrayList<>();
-                }
-                case '0' -> pop(); // POP
-                case 'N' -> push(null); // NONE
-                case 0x88 -> push(true); // NEWTRUE
-                case 0x89 -> push(false); // NEWFALSE
-                case 'K' -> push((long) u8()); // BININT1
-                case 'M' -> push((long) u16()); // BININT2
-                case 'J' -> push((long) i32()); // BININT
-                case 0x8a -> push(longInteger(u8())); // LONG1
-                case 'G' -> push(Double.longBitsToDouble(Long.reverseBytes(i64()))); // BINFLOAT
-                case 'X' -> push(text(i32() & 0xFFFFFFFFL)); // BINUNICODE
-                case 0x8c -> push(text(u8())); // SHORT_BINUNICODE
-                case 0x8d -> push(text(i64())); // BINUNICODE8
-                case '}' -> push(new LinkedHashMap<Object, @Nullable Object>()); // EMPTY_DICT
-                case ']' -> push(new ArrayList<@Nullable Object>()); // EMPTY_LIST
-                case ')' -> push(new Tuple(List.of())); // EMPTY_TUPLE
-                case 0x85 -> tuple(1); // TUPLE1
-                case 0x86 -> tuple(2); // TUPLE2
-                case 0x87 -> tuple(3); // TUPLE3
-                case 't' -> push(new Tuple(popMark())); // TUPLE
-                case 'a' -> list(peek(1)).add(pop()); // APPEND
-                case 'e' -> { // APPENDS
-                    List<@Nullable Object> items = popMark();
-                    list(peek(0)).addAll(items);
-                }
-                case 's' -> { // SETITEM
-                    Object value = pop();
-                    put(dictionary(peek(1)), pop(), value);
-                }
-                case 'u' -> putAll(popMark()); // SETITEMS
-                case 'q' -> memo.put((long) u8(), peek(0)); // BINPUT
-                case 'r' -> memo.put(i32() & 0xFFFFFFFFL, peek(0)); // LONG_BINPUT
-                case 0x94 -> memo.put((long) memo.size(), peek(0)); // MEMOIZE
-                case 'h' -> push(recall(u8())); // BINGET
-                case 'j' -> push(recall(i32() & 0xFFFFFFFFL)); // LONG_BINGET
-                case 'c' -> push(known(line(), line())); // GLOBAL
-                case 0x93 -> { // STACK_GLOBAL
-                    String symbol = string(pop());
-                    push(known(string(pop()), symbol));
-                }
-                case 'Q' -> push(storage(pop())); // BINPERSID
-                case 'R' -> { // REDUCE
-                    List<@Nullable Object> arguments = items(pop());
-                    push(reduce(pop(), arguments));
-                }
-                case 'b' -> build(pop()); // BUILD
-                default -> throw Failures.unsupported(
-                        file, "the pickle uses instruction 0x%02x, which tensors do not need; refused", instruction);
-            }
+        for (int instruction = u8(); instruction != STOP; instruction = u8()) {
+            execute(instruction);
         }
+        return pop();
+    }
+
+    private void execute(int instruction) throws IOException {
+        switch (instruction) {
+            case 0x80 -> checkProtocol(u8()); // PROTO
+            case 0x95 -> position += 8; // FRAME: only a hint for buffered readers
+            case '(' -> { // MARK
+                marks.push(stack);
+                stack = new ArrayList<>();
+            }
+            case '0' -> pop(); // POP
+            case '}' -> push(new LinkedHashMap<Object, @Nullable Object>()); // EMPTY_DICT
+            case ']' -> push(new ArrayList<@Nullable Object>()); // EMPTY_LIST
+            case ')' -> push(new Tuple(List.of())); // EMPTY_TUPLE
+            case 0x85 -> tuple(1); // TUPLE1
+            case 0x86 -> tuple(2); // TUPLE2
+            case 0x87 -> tuple(3); // TUPLE3
+            case 't' -> push(new Tuple(popMark())); // TUPLE
+            case 'a' -> list(peek(1)).add(pop()); // APPEND
+            case 'e' -> { // APPENDS
+                List<@Nullable Object> items = popMark();
+                list(peek(0)).addAll(items);
+            }
+            case 's' -> { // SETITEM
+                Object value = pop();
+                put(dictionary(peek(1)), pop(), value);
+            }
+            case 'u' -> putAll(popMark()); // SETITEMS
+            case 'q' -> memo.put((long) u8(), peek(0)); // BINPUT
+            case 'r' -> memo.put(i32() & 0xFFFFFFFFL, peek(0)); // LONG_BINPUT
+            case 0x94 -> memo.put((long) memo.size(), peek(0)); // MEMOIZE
+            case 'h' -> push(recall(u8())); // BINGET
+            case 'j' -> push(recall(i32() & 0xFFFFFFFFL)); // LONG_BINGET
+            case 'c' -> push(known(line(), line())); // GLOBAL
+            case 0x93 -> { // STACK_GLOBAL
+                String symbol = string(pop());
+                push(known(string(pop()), symbol));
+            }
+            case 'Q' -> push(storage(pop())); // BINPERSID
+            case 'R' -> { // REDUCE
+                List<@Nullable Object> arguments = items(pop());
+                push(reduce(pop(), arguments));
+            }
+            case 'b' -> build(pop()); // BUILD
+            default -> push(scalar(instruction));
+        }
+    }
+
+    private @Nullable Object scalar(int instruction) throws IOException {
+        return switch (instruction) {
+            case 'N' -> null; // NONE
+            case 0x88 -> true; // NEWTRUE
+            case 0x89 -> false; // NEWFALSE
+            case 'K' -> (long) u8(); // BININT1
+            case 'M' -> (long) u16(); // BININT2
+            case 'J' -> (long) i32(); // BININT
+            case 0x8a -> longInteger(u8()); // LONG1
+            case 'G' -> Double.longBitsToDouble(Long.reverseBytes(i64())); // BINFLOAT
+            case 'X' -> text(i32() & 0xFFFFFFFFL); // BINUNICODE
+            case 0x8c -> text(u8()); // SHORT_BINUNICODE
+            case 0x8d -> text(i64()); // BINUNICODE8
+            default -> throw Failures.unsupported(
+                    file, "the pickle uses instruction 0x%02x, which tensors do not need; refused", instruction);
+        };
     }
 
     private void checkProtocol(int protocol) throws IOException {
@@ -217,9 +227,13 @@ final class TensorUnpickler {
     }
 
     private Object reduce(@Nullable Object function, List<@Nullable Object> arguments) throws IOException {
-        if (!(function instanceof Known known)) {
-            throw damaged("something is called that cannot be");
+        if (function instanceof Known known) {
+            return call(known, arguments);
         }
+        throw damaged("something is called that cannot be");
+    }
+
+    private Object call(Known known, List<@Nullable Object> arguments) throws IOException {
         return switch (known) {
             case REBUILD_TENSOR -> rebuildTensor(arguments);
             case REBUILD_PARAMETER -> {

@@ -19,6 +19,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -150,7 +151,7 @@ public final class BenchCommand extends IcfCommand {
                 streams().println(csv ? String.join(",", BenchResult.COLUMNS) : BenchTable.header());
             }
             for (String name : names) {
-                Entry entry = ENTRIES.get(name);
+                Entry entry = entry(name);
                 for (int n : lengths.isEmpty() ? entry.lengths() : lengths) {
                     BenchResult result = entry.measurement().measure(benchmarks, n);
                     results.add(result);
@@ -186,9 +187,13 @@ public final class BenchCommand extends IcfCommand {
         }
     }
 
+    private static Entry entry(String name) {
+        return Objects.requireNonNull(ENTRIES.get(name), name);
+    }
+
     private List<String> names(BenchFiles files) {
         if (!only.isEmpty()) {
-            if (files.former() == null && only.stream().anyMatch(name -> ENTRIES.get(name).needsFormer())) {
+            if (files.former() == null && only.stream().anyMatch(name -> entry(name).needsFormer())) {
                 throw new CommandException("compression needs a former: --former names its file");
             }
             return only;
@@ -216,7 +221,7 @@ public final class BenchCommand extends IcfCommand {
                                         .map(BenchShape::toString)
                                         .collect(Collectors.joining(", ")))));
         boolean formerIsNeeded =
-                only.isEmpty() || only.stream().anyMatch(name -> ENTRIES.get(name).needsFormer() || name.startsWith("compress"));
+                only.isEmpty() || only.stream().anyMatch(name -> entry(name).needsFormer() || name.startsWith("compress"));
         return BenchFiles.make(
                 sizes,
                 TypeNames.type(type == null ? "q8_0" : type),

@@ -40,7 +40,7 @@ record BenchFiles(Path model, @Nullable Path former, @Nullable Path made) implem
                     weights.writeModel(model);
                 }
             }
-            if (former != null && !Files.exists(former)) {
+            if (former != null && formerType != null && !Files.exists(former)) {
                 try (RandomWeights weights = new RandomWeights(shape, formerType)) {
                     weights.writeFormer(former);
                 }

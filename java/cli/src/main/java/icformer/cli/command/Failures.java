@@ -75,7 +75,7 @@ public final class Failures {
             case FileAlreadyExistsException file -> file.getFile() + ": exists already; --force replaces it";
             case DirectoryNotEmptyException file -> file.getFile() + ": is a folder";
             case FileSystemException file -> file.getFile() + ": " + (file.getReason() == null ? "cannot be used" : file.getReason());
-            case UncheckedIOException unchecked -> describe(unchecked.getCause());
+            case UncheckedIOException unchecked when unchecked.getCause() != null -> describe(unchecked.getCause());
             case IOException io -> io.getMessage() == null ? io.toString() : io.getMessage();
             default -> "internal error: " + e + "; --verbose shows where";
         });

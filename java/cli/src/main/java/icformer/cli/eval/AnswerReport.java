@@ -55,7 +55,7 @@ record AnswerReport(
         results.scores().forEach((source, scores) -> {
             text.append("\n%-10s".formatted(source.key()));
             Map<String, Double> means = scores.means();
-            COLUMNS.keySet().forEach(name -> text.append("%11s".formatted(number(means.get(name)))));
+            COLUMNS.keySet().forEach(name -> text.append("%11s".formatted(number(means.getOrDefault(name, Double.NaN)))));
         });
         if (!results.bleu().isEmpty()) {
             text.append("\nreconstructed from the digest, BLEU-4: ").append(number(bleu()));

@@ -27,6 +27,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -307,8 +308,8 @@ public final class InfoCommand extends IcfCommand {
     }
 
     private static String abbreviated(Map<?, ?> array) {
-        List<?> first = (List<?>) array.get("first");
-        boolean all = array.get("count").equals((long) first.size());
+        List<?> first = (List<?>) Objects.requireNonNull(array.get("first"));
+        boolean all = Objects.equals(array.get("count"), (long) first.size());
         return visible(first.stream().map(String::valueOf).collect(Collectors.joining(", ", "[", all ? "]" : ", ...]")))
                 + (all ? "" : " (" + array.get("count") + ")");
     }

@@ -27,7 +27,7 @@ public final class TemplateException extends RuntimeException {
 
     /** The same failure with the line it happened in, the innermost one; what a template says itself stays as it is. */
     TemplateException in(int line) {
-        return status == Status.ARGUMENT || getMessage().startsWith("line ")
+        return status == Status.ARGUMENT || String.valueOf(getMessage()).startsWith("line ")
                 ? this
                 : new TemplateException(status, "line " + line + ": " + getMessage());
     }

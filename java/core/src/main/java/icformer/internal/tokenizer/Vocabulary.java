@@ -195,8 +195,9 @@ public final class Vocabulary {
 
     private int firstOf(List<String> candidates) {
         for (String text : candidates) {
-            if (named.containsKey(text)) {
-                return named.get(text);
+            int id = named.getOrDefault(text, NONE);
+            if (id != NONE) {
+                return id;
             }
         }
         return NONE;
@@ -222,7 +223,12 @@ public final class Vocabulary {
         endsGeneration(eos);
         endsGeneration(eot);
         endsGeneration(id(metadata, "eom_token_id", NONE));
-        SHOWN.stream().filter(named::containsKey).forEach(text -> kinds[named.get(text)] = USER_DEFINED);
+        for (String text : SHOWN) {
+            int id = named.getOrDefault(text, NONE);
+            if (id != NONE) {
+                kinds[id] = USER_DEFINED;
+            }
+        }
         // Models that end with <|return|> or <|flush|> put <|end|> between the parts of an answer.
         if (ends("<|end|>") && (ends("<|return|>") || ends("<|flush|>")) && (ends("<|call|>") || ends("<|calls|>"))) {
             continuesAfter("<|end|>", USER_DEFINED);
@@ -240,13 +246,16 @@ public final class Vocabulary {
     }
 
     private boolean ends(String text) {
-        return named.containsKey(text) && endOfGeneration.get(named.get(text));
+        int id = named.getOrDefault(text, NONE);
+        return id != NONE && endOfGeneration.get(id);
     }
 
     private void continuesAfter(String text, int kind) {
-        int id = named.get(text);
-        endOfGeneration.clear(id);
-        kinds[id] = (byte) kind;
+        int id = named.getOrDefault(text, NONE);
+        if (id != NONE) {
+            endOfGeneration.clear(id);
+            kinds[id] = (byte) kind;
+        }
     }
 
     static void require(boolean condition, String otherwise) {

@@ -58,8 +58,7 @@ public final class DemoPair implements AutoCloseable {
 
     /** An empty session. */
     public Session session() {
-        return model.openSession(
-                SessionOptions.defaults().withThreads(THREADS).withContextLength(CONTEXT));
+        return model.openSession(SessionOptions.defaults().withThreads(THREADS).withContextLength(CONTEXT));
     }
 
     /** Random tokens of the upper half of the vocabulary, the same for each length. */

@@ -39,7 +39,8 @@ class BenchmarksTest {
         try {
             float[] logits = benchmark.logitsIntoArray();
             assertThat(benchmark.logitsIntoNewArray()).isNotSameAs(logits).isEqualTo(logits);
-            assertThat(benchmark.logitsIntoSegment().toArray(ValueLayout.JAVA_FLOAT)).isEqualTo(logits);
+            assertThat(benchmark.logitsIntoSegment().toArray(ValueLayout.JAVA_FLOAT))
+                    .isEqualTo(logits);
             assertThat(logits).doesNotContain(Float.NaN);
             float[] digest = benchmark.digestIntoNewArray();
             assertThat(benchmark.digestIntoArray()).isEqualTo(digest);
@@ -55,7 +56,8 @@ class BenchmarksTest {
         TokenizerBenchmark benchmark = new TokenizerBenchmark();
         benchmark.open();
         try (DemoPair pair = new DemoPair()) {
-            assertThat(benchmark.decode().strip()).isEqualTo(DemoPair.text().repeat(64).strip());
+            assertThat(benchmark.decode().strip())
+                    .isEqualTo(DemoPair.text().repeat(64).strip());
             assertThat(pair.model().tokenizer().decode(benchmark.encode())).isEqualTo(benchmark.decode());
         } finally {
             benchmark.close();

@@ -77,7 +77,8 @@ public final class ChatTemplate {
     private static IcfException failed(TemplateException e) {
         boolean refuses = e.status() == Status.ARGUMENT;
         return new IcfException(
-                e.status(), "the chat template " + (refuses ? "refuses the messages: " : "cannot be used: ") + e.getMessage());
+                e.status(),
+                "the chat template " + (refuses ? "refuses the messages: " : "cannot be used: ") + e.getMessage());
     }
 
     /** The same template with other texts for the tokens of the beginning and the end of a sequence. */

@@ -82,13 +82,15 @@ public final class ContextPrompt {
      */
     public Prompt forReconstruction(Digest digest) {
         if (ae == null) {
-            throw new IcfException(Status.UNSUPPORTED, "the former has no marker AE: it was not trained to reproduce contexts");
+            throw new IcfException(
+                    Status.UNSUPPORTED, "the former has no marker AE: it was not trained to reproduce contexts");
         }
         return Prompt.of(digest).then(ae);
     }
 
     /** Question and {@code after}, each tokenised on its own. */
     private Prompt tail(String question) {
-        return Prompt.of(tokenizer.encode(questionPrefix + question, false, false)).then(after);
+        return Prompt.of(tokenizer.encode(questionPrefix + question, false, false))
+                .then(after);
     }
 }

@@ -163,10 +163,13 @@ public final class Digest {
         MemorySegment target = arena.allocate(elements * as.bytes(), as.bytes());
         for (long i = 0; i < elements; i++) {
             switch (as) {
-                case F16 -> target.setAtIndex(
-                        ValueLayout.JAVA_SHORT, i, half(rows.getAtIndex(ValueLayout.JAVA_FLOAT, i)));
-                case F32 -> target.setAtIndex(
-                        ValueLayout.JAVA_FLOAT, i, Float.float16ToFloat(rows.getAtIndex(ValueLayout.JAVA_SHORT, i)));
+                case F16 ->
+                    target.setAtIndex(ValueLayout.JAVA_SHORT, i, half(rows.getAtIndex(ValueLayout.JAVA_FLOAT, i)));
+                case F32 ->
+                    target.setAtIndex(
+                            ValueLayout.JAVA_FLOAT,
+                            i,
+                            Float.float16ToFloat(rows.getAtIndex(ValueLayout.JAVA_SHORT, i)));
             }
         }
         return target;

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * @param arena owns the memory of the digest; null leaves it to the garbage collector
  * @param progress is asked after every batch whether to go on
  */
-public record DigestOptions(int maxChunk, int chunkRows, int batch, @Nullable Arena arena, Progress progress) {
+public record DigestOptions(
+        int maxChunk, int chunkRows, int batch, @Nullable Arena arena, Progress progress) {
 
     /** The chunk length that the former was trained for. */
     public static final int TRAINED_CHUNK = -1;

@@ -159,7 +159,8 @@ public final class Digester implements AutoCloseable {
                 int end = Math.min(first + options.batch(), chunks.size());
                 List<Digest.Chunk> batch = chunks.subList(first, end);
                 long start = batch.getFirst().first();
-                long[] ends = batch.stream().mapToLong(chunk -> chunk.end() - start).toArray();
+                long[] ends =
+                        batch.stream().mapToLong(chunk -> chunk.end() - start).toArray();
                 handle.runBatch(ids.asSlice(start * Integer.BYTES), ends, rows.target(first, end));
                 rows.keep(first, end);
                 tell(options.progress(), end, chunks.size());

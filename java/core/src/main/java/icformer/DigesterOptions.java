@@ -37,8 +37,7 @@ public record DigesterOptions(int threads, int device, boolean useMmap, Method m
         Checks.argument(threads >= 0, "threads is %d, but must be 0 or more", threads);
         Checks.argument(device >= AUTOMATIC_DEVICE, "device is %d, but must be an index or -1", device);
         Objects.requireNonNull(method, "method");
-        Checks.argument(
-                maxTableBytes >= AUTOMATIC_TABLE, "maxTableBytes is %d, but must be -1 or more", maxTableBytes);
+        Checks.argument(maxTableBytes >= AUTOMATIC_TABLE, "maxTableBytes is %d, but must be -1 or more", maxTableBytes);
     }
 
     /** All physical cores; the device of the model; weights mapped; the exact savings, with a table where there is room. */

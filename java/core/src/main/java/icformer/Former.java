@@ -75,8 +75,7 @@ public final class Former {
     private static MemorySegment row(GgufReader file, int index, GgufReader.Tensor tensor, int width) {
         TensorType type = TensorType.of(tensor.type());
         if (LongStream.of(tensor.shape()).reduce(1, (a, b) -> a * b) != width || width % type.blockLength() != 0) {
-            throw new IcfException(
-                    Status.FORMAT, "tensor %s is no row of width %d".formatted(tensor.name(), width));
+            throw new IcfException(Status.FORMAT, "tensor %s is no row of width %d".formatted(tensor.name(), width));
         }
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment data = scratch.allocate(tensor.bytes(), Float.BYTES);

@@ -172,7 +172,10 @@ public final class Prompt {
 
     /** What and how much follows: no two prompts give the same bytes. */
     private static void begin(MessageDigest sha256, char kind, long count) {
-        sha256.update(littleEndian(Character.BYTES + Long.BYTES).putChar(kind).putLong(count).flip());
+        sha256.update(littleEndian(Character.BYTES + Long.BYTES)
+                .putChar(kind)
+                .putLong(count)
+                .flip());
     }
 
     private static ByteBuffer littleEndian(int bytes) {

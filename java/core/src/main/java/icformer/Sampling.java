@@ -15,24 +15,22 @@ import icformer.internal.base.Checks;
  * @param seed of the draw
  */
 public record Sampling(
-        float temperature,
-        int topK,
-        float topP,
-        float minP,
-        float repetitionPenalty,
-        int repetitionWindow,
-        long seed) {
+        float temperature, int topK, float topP, float minP, float repetitionPenalty, int repetitionWindow, long seed) {
 
     private static final Sampling GREEDY = new Sampling(0, 0, 1, 0, 1, -1, 0);
 
     public Sampling {
-        Checks.argument(temperature >= 0 && temperature < Float.POSITIVE_INFINITY,
-                "temperature is %s, but must be 0 or more", temperature);
+        Checks.argument(
+                temperature >= 0 && temperature < Float.POSITIVE_INFINITY,
+                "temperature is %s, but must be 0 or more",
+                temperature);
         Checks.argument(topK >= 0, "topK is %d, but must be 0 or more", topK);
         Checks.argument(topP > 0 && topP <= 1, "topP is %s, but must be above 0 and at most 1", topP);
         Checks.argument(minP >= 0 && minP <= 1, "minP is %s, but must be between 0 and 1", minP);
-        Checks.argument(repetitionPenalty > 0 && repetitionPenalty < Float.POSITIVE_INFINITY,
-                "repetitionPenalty is %s, but must be above 0", repetitionPenalty);
+        Checks.argument(
+                repetitionPenalty > 0 && repetitionPenalty < Float.POSITIVE_INFINITY,
+                "repetitionPenalty is %s, but must be above 0",
+                repetitionPenalty);
         Checks.argument(repetitionWindow >= -1, "repetitionWindow is %d, but must be -1 or more", repetitionWindow);
     }
 

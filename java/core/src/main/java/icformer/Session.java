@@ -208,8 +208,7 @@ public final class Session implements AutoCloseable {
     private void append(Prompt.Part part, Outputs outputs) {
         switch (part) {
             case Prompt.Tokens tokens -> appendTokens(tokens.shared(), outputs);
-            case Prompt.Digested(Digest digest) ->
-                appendRows(digest.rows(), digest.type(), digest.rowCount(), outputs);
+            case Prompt.Digested(Digest digest) -> appendRows(digest.rows(), digest.type(), digest.rowCount(), outputs);
             case Prompt.Row(MemorySegment values) -> appendRows(values, RowType.F32, 1, outputs);
         }
     }

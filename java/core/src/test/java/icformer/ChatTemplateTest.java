@@ -47,14 +47,20 @@ class ChatTemplateTest {
 
     private static void assertRefused(String template, Status status, String... reason) {
         assertThatThrownBy(() -> render(template))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(status))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(status))
                 .hasMessageContainingAll(reason);
     }
 
-    // ---- What jinja2 makes of the same, see bench/peers/templates/render.py --------------------------------------------
+    // ---- What jinja2 makes of the same, see bench/peers/templates/render.py
+    // --------------------------------------------
 
     /** A template, what it is given, and the text it makes of it or the words in which it refuses. */
-    record Case(String template, Map<String, ?> variables, @Nullable String text, @Nullable String error) {}
+    record Case(
+            String template,
+            Map<String, ?> variables,
+            @Nullable String text,
+            @Nullable String error) {}
 
     static Stream<Case> cases() throws IOException {
         Object cases = Objects.requireNonNull(Json.parse(resource("cases.json"), Path.of("cases.json")));
@@ -73,13 +79,15 @@ class ChatTemplateTest {
     @ParameterizedTest
     @MethodSource("cases")
     void rendersAsJinja2Does(Case example) throws IOException {
-        ChatTemplate template =
-                ChatTemplate.of(resource(example.template())).withSpecialTokens("<s>", "</s>").withClock(CLOCK);
+        ChatTemplate template = ChatTemplate.of(resource(example.template()))
+                .withSpecialTokens("<s>", "</s>")
+                .withClock(CLOCK);
         if (example.error() == null) {
             assertThat(template.apply(example.variables())).isEqualTo(example.text());
         } else {
             assertThatThrownBy(() -> template.apply(example.variables()))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
                     .hasMessageEndingWith(example.error());
         }
     }
@@ -108,7 +116,8 @@ class ChatTemplateTest {
         }
     }
 
-    // ---- A model's template --------------------------------------------------------------------------------------------
+    // ---- A model's template
+    // --------------------------------------------------------------------------------------------
 
     @Test
     void conversationsBecomeText() throws IOException {
@@ -125,16 +134,21 @@ class ChatTemplateTest {
     @Test
     void filesHaveATemplateAndSpecialTokens() {
         Map<String, Object> keys = Map.of(
-                "tokenizer.chat_template", "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}",
-                "tokenizer.ggml.tokens", List.of("<unk>", "<s>", "</s>"),
-                "tokenizer.ggml.bos_token_id", 1,
-                "tokenizer.ggml.eos_token_id", 2);
+                "tokenizer.chat_template",
+                "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}",
+                "tokenizer.ggml.tokens",
+                List.of("<unk>", "<s>", "</s>"),
+                "tokenizer.ggml.bos_token_id",
+                1,
+                "tokenizer.ggml.eos_token_id",
+                2);
 
         assertThat(ChatTemplate.isIn(Metadata.of(keys))).isTrue();
         assertThat(ChatTemplate.of(Metadata.of(keys)).apply(MESSAGES, true)).isEqualTo("<s>Hi</s>");
         assertThat(ChatTemplate.isIn(Metadata.of(Map.of()))).isFalse();
         assertThatThrownBy(() -> ChatTemplate.of(Metadata.of(Map.of())))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
                 .hasMessageContaining("tokenizer.chat_template");
     }
 
@@ -155,110 +169,136 @@ class ChatTemplateTest {
         variables.put("t", true);
         variables.put("r", 0.5f);
 
-        assertThat(ChatTemplate.of("{{ a.b[1] }} {{ n }} {{ x is none }} {{ t }} {{ r }}").apply(variables))
+        assertThat(ChatTemplate.of("{{ a.b[1] }} {{ n }} {{ x is none }} {{ t }} {{ r }}")
+                        .apply(variables))
                 .isEqualTo("2 3 True True 0.5");
         assertThatThrownBy(() -> ChatTemplate.of("x").apply(Map.of("o", new Object())))
                 .isInstanceOf(IcfException.class)
                 .hasMessageContaining("Object");
     }
 
-    // ---- What goes wrong -----------------------------------------------------------------------------------------------
+    // ---- What goes wrong
+    // -----------------------------------------------------------------------------------------------
 
     @ParameterizedTest
-    @CsvSource(delimiterString = " => ", quoteCharacter = '`', value = {
-        "{% if %} => a value is wanted",
-        "{% if true %} => '{% endif %}' is wanted, not the end",
-        "{% for x in messages %}{% endif %} => '{% endfor %}' is wanted, not 'endif'",
-        "{% for x messages %}{% endfor %} => 'in'",
-        "{{ messages => no '}}'",
-        "{{ 'open }} => no end",
-        "{# open => no end",
-        "{% raw %} => no end",
-        "{{ 1 + }} => a value is wanted",
-        "{{ (1 }} => no '}}'",
-        "{{ (1 2) }} => ')'",
-        "{{ [1, ] [ }} => no '}}'",
-        "{{ {1 2} }} => ':'",
-        "{{ a.'b' }} => a value is wanted",
-        "{% endif %} => closes nothing",
-        "{% break %} => outside of a loop",
-        "{{ ? }} => '?'",
-        "{{ }} => a value is wanted",
-        "{% set %} => a name",
-        "{{ a b }} => '}}'"
-    })
+    @CsvSource(
+            delimiterString = " => ",
+            quoteCharacter = '`',
+            value = {
+                "{% if %} => a value is wanted",
+                "{% if true %} => '{% endif %}' is wanted, not the end",
+                "{% for x in messages %}{% endif %} => '{% endfor %}' is wanted, not 'endif'",
+                "{% for x messages %}{% endfor %} => 'in'",
+                "{{ messages => no '}}'",
+                "{{ 'open }} => no end",
+                "{# open => no end",
+                "{% raw %} => no end",
+                "{{ 1 + }} => a value is wanted",
+                "{{ (1 }} => no '}}'",
+                "{{ (1 2) }} => ')'",
+                "{{ [1, ] [ }} => no '}}'",
+                "{{ {1 2} }} => ':'",
+                "{{ a.'b' }} => a value is wanted",
+                "{% endif %} => closes nothing",
+                "{% break %} => outside of a loop",
+                "{{ ? }} => '?'",
+                "{{ }} => a value is wanted",
+                "{% set %} => a name",
+                "{{ a b }} => '}}'"
+            })
     void templatesThatCannotBeReadAreRefused(String template, String reason) {
         assertRefused("one\ntwo " + template, Status.FORMAT, "line 2", reason.strip());
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "{% do 1 %}", "{% call f() %}{% endcall %}",
-        "{{ 1|nothing }}", "{{ 1 is nothing }}", "{{ strftime_now('%Q') }}", "{{ 99999999999999999999 }}",
-        "{% for x in messages recursive %}{% endfor %}",
-        "{{ 99999999999999999999 }}"
-    })
+    @ValueSource(
+            strings = {
+                "{% include 'x' %}",
+                "{% extends 'x' %}",
+                "{% import 'x' as y %}",
+                "{% do 1 %}",
+                "{% call f() %}{% endcall %}",
+                "{{ 1|nothing }}",
+                "{{ 1 is nothing }}",
+                "{{ strftime_now('%Q') }}",
+                "{{ 99999999999999999999 }}",
+                "{% for x in messages recursive %}{% endfor %}",
+                "{{ 99999999999999999999 }}"
+            })
     void whatIsNotImplementedIsNamed(String template) {
         assertRefused(template, Status.UNSUPPORTED, "line 1");
     }
 
     @ParameterizedTest
-    @CsvSource(delimiterString = " => ", quoteCharacter = '`', value = {
-        "{{ nobody.name }} => 'nobody' is undefined",
-        "{{ messages[0].nothing.x }} => no element 'nothing'",
-        "{{ nobody() }} => 'nobody' is undefined",
-        "{{ messages() }} => a list cannot be called",
-        "{{ 'a' + 1 }} => + cannot be applied to a str and a int",
-        "{{ 1 / 0 }} => cannot be computed",
-        "{{ 9223372036854775807 + 1 }} => cannot be computed",
-        "{{ 3 ** 40 }} => cannot be computed",
-        "{{ 2 ** 65 }} => cannot be computed",
-        "{{ 1e30 | int }} => is too large",
-        "{{ 1 < 'a' }} => cannot be compared",
-        "{{ 1 in 2 }} => nothing can be in a int",
-        "{% for x in 5 %}{% endfor %} => cannot be iterated over",
-        "{% for a, b in [1] %}{% endfor %} => cannot be iterated over",
-        "{% set a, b = [1] %} => 2 names cannot share 1 values",
-        "{% set messages.x = 1 %} => is no namespace",
-        "{{ {[]: 1} }} => cannot be a key",
-        "{{ 'a'.split('') }} => split at nothing",
-        "{{ nobody|tojson }} => Undefined cannot be written as JSON",
-        "{{ [1][::0] }} => step by 0",
-        "{% macro m(a) %}{% endmacro %}{{ m(1, 2) }} => at most 1 arguments",
-        "{% macro m(a) %}{% endmacro %}{{ m(b=2) }} => no argument 'b'"
-    })
+    @CsvSource(
+            delimiterString = " => ",
+            quoteCharacter = '`',
+            value = {
+                "{{ nobody.name }} => 'nobody' is undefined",
+                "{{ messages[0].nothing.x }} => no element 'nothing'",
+                "{{ nobody() }} => 'nobody' is undefined",
+                "{{ messages() }} => a list cannot be called",
+                "{{ 'a' + 1 }} => + cannot be applied to a str and a int",
+                "{{ 1 / 0 }} => cannot be computed",
+                "{{ 9223372036854775807 + 1 }} => cannot be computed",
+                "{{ 3 ** 40 }} => cannot be computed",
+                "{{ 2 ** 65 }} => cannot be computed",
+                "{{ 1e30 | int }} => is too large",
+                "{{ 1 < 'a' }} => cannot be compared",
+                "{{ 1 in 2 }} => nothing can be in a int",
+                "{% for x in 5 %}{% endfor %} => cannot be iterated over",
+                "{% for a, b in [1] %}{% endfor %} => cannot be iterated over",
+                "{% set a, b = [1] %} => 2 names cannot share 1 values",
+                "{% set messages.x = 1 %} => is no namespace",
+                "{{ {[]: 1} }} => cannot be a key",
+                "{{ 'a'.split('') }} => split at nothing",
+                "{{ nobody|tojson }} => Undefined cannot be written as JSON",
+                "{{ [1][::0] }} => step by 0",
+                "{% macro m(a) %}{% endmacro %}{{ m(1, 2) }} => at most 1 arguments",
+                "{% macro m(a) %}{% endmacro %}{{ m(b=2) }} => no argument 'b'"
+            })
     void templatesThatFailSayWhere(String template, String reason) {
         assertRefused("\n\n" + template, Status.FORMAT, "line 3", reason.strip());
     }
 
     /** Nothing of Java can be reached. */
     @ParameterizedTest
-    @ValueSource(strings = {
-        "{{ messages.class }}", "{{ messages.getClass }}", "{{ 'a'.getBytes }}", "{{ messages['class'] }}",
-        "{{ ''.__class__ }}", "{{ messages.append }}", "{{ range.__globals__ }}", "{{ messages[0].hashCode }}", "{{ self }}", "{{ cycler }}"
-    })
+    @ValueSource(
+            strings = {
+                "{{ messages.class }}",
+                "{{ messages.getClass }}",
+                "{{ 'a'.getBytes }}",
+                "{{ messages['class'] }}",
+                "{{ ''.__class__ }}",
+                "{{ messages.append }}",
+                "{{ range.__globals__ }}",
+                "{{ messages[0].hashCode }}",
+                "{{ self }}",
+                "{{ cycler }}"
+            })
     void nothingOfJavaCanBeReached(String template) {
         assertThat(render(template)).isEmpty();
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
-        "{% for i in range(1000000000) %}{% endfor %}",
-        "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
-        "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
-        "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
-        "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson }}",
-        "{% set a = namespace(x=[1], y=[1]) %}{% for i in range(60) %}{% set a.x = [a.x, a.x] %}{% set a.y = [a.y, a.y] %}"
-                + "{% endfor %}{{ a.x == a.y }}",
-        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-        "{{ 'a' * 1000000000 }}",
-        "{% for i in range(100000) %}{{ 'a' * 1000 }}{% endfor %}",
-        "{% set x = 'a' * 10000000 %}{% for i in range(99) %}{{ x|list|length }}{% endfor %}",
-        "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}",
-        "{{ ['a' * 1000000]|map('replace', 'a', 'b' * 1000000)|list }}",
-        "{{ (('a,' * 1000000).split(',')|join(',' * 100000))|length }}"
-    })
+    @ValueSource(
+            strings = {
+                "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+                "{% for i in range(1000000000) %}{% endfor %}",
+                "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+                "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+                "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+                "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson }}",
+                "{% set a = namespace(x=[1], y=[1]) %}{% for i in range(60) %}{% set a.x = [a.x, a.x] %}{% set a.y = [a.y, a.y] %}"
+                        + "{% endfor %}{{ a.x == a.y }}",
+                "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+                "{{ 'a' * 1000000000 }}",
+                "{% for i in range(100000) %}{{ 'a' * 1000 }}{% endfor %}",
+                "{% set x = 'a' * 10000000 %}{% for i in range(99) %}{{ x|list|length }}{% endfor %}",
+                "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}",
+                "{{ ['a' * 1000000]|map('replace', 'a', 'b' * 1000000)|list }}",
+                "{{ (('a,' * 1000000).split(',')|join(',' * 100000))|length }}"
+            })
     void templatesThatDoTooMuchAreStopped(String template) {
         assertTimeout(Duration.ofSeconds(60), () -> assertRefused(template, Status.CAPACITY, "template"));
     }
@@ -266,14 +306,16 @@ class ChatTemplateTest {
     @Test
     void nestingIsBounded() {
         for (String part : List.of("(", "[", "{1:", "-", "not ", "a(", "a[", "a if b else ")) {
-            assertThatThrownBy(() -> render("{{ " + part.repeat(100_000)))
-                    .isInstanceOf(IcfException.class);
+            assertThatThrownBy(() -> render("{{ " + part.repeat(100_000))).isInstanceOf(IcfException.class);
         }
         assertThatThrownBy(() -> render("{% if a %}".repeat(50_000))).isInstanceOf(IcfException.class);
-        assertThatThrownBy(() -> render("{{ 1" + " + 1".repeat(200_000) + " }}")).isInstanceOf(IcfException.class);
+        assertThatThrownBy(() -> render("{{ 1" + " + 1".repeat(200_000) + " }}"))
+                .isInstanceOf(IcfException.class);
         assertThatThrownBy(() -> render("x".repeat(2 << 20)))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.CAPACITY));
-        assertThatCode(() -> render("{{ " + "(".repeat(20) + "1" + ")".repeat(20) + " }}")).doesNotThrowAnyException();
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.CAPACITY));
+        assertThatCode(() -> render("{{ " + "(".repeat(20) + "1" + ")".repeat(20) + " }}"))
+                .doesNotThrowAnyException();
         assertThat(render("{{ 1" + " + 1".repeat(500) + " }}")).isEqualTo("501");
     }
 

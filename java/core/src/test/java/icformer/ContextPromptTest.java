@@ -19,6 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class ContextPromptTest {
     private static final String QUESTION = "When was the lighthouse built?";
+
     @TempDir
     private Path folder;
 
@@ -88,8 +89,7 @@ class ContextPromptTest {
                 """);
 
         assertThat(PromptTexts.of(template))
-                .isEqualTo(new PromptTexts(
-                        "<|im_start|>user\n", "\n\n", "<|im_end|>\n<|im_start|>assistant"));
+                .isEqualTo(new PromptTexts("<|im_start|>user\n", "\n\n", "<|im_end|>\n<|im_start|>assistant"));
     }
 
     @Test
@@ -131,7 +131,8 @@ class ContextPromptTest {
                 Session small = open(length - 1)) {
             exact.append(prompt.with(digest, QUESTION));
             assertThatThrownBy(() -> small.append(prompt.with(digest, QUESTION)))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.CAPACITY))
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.CAPACITY))
                     .hasMessageContaining("takes " + length);
             assertThat(small.length()).isZero();
         }
@@ -161,10 +162,13 @@ class ContextPromptTest {
             Digest digest = other.digest(own.encodeContext("The lamp."));
             session.append(own.with(digest, ""));
 
-            assertThat(session.length()).isEqualTo(16).isEqualTo(own.with(digest, "").length());
+            assertThat(session.length())
+                    .isEqualTo(16)
+                    .isEqualTo(own.with(digest, "").length());
             assertThat(logits(session)).isNotEmpty();
             assertThatThrownBy(() -> session.append(own.forReconstruction(digest)))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
                     .hasMessageContaining("no marker AE");
             assertThat(session.length()).isEqualTo(16);
         }
@@ -183,9 +187,13 @@ class ContextPromptTest {
             Digest digest = named.digest(prompt.encodeContext("The lamp."));
             Tokenizer tokenizer = chatModel.tokenizer();
 
-            assertThat(ContextPrompt.of(named, chatModel).with(digest, QUESTION).length()).isEqualTo(prompt.with(digest, QUESTION).length());
-            assertThat(ContextPrompt.of(unnamed, chatModel).with(digest, QUESTION).length())
-                    .isEqualTo(tokenizer.encode("[", false, true).length + 17
+            assertThat(ContextPrompt.of(named, chatModel).with(digest, QUESTION).length())
+                    .isEqualTo(prompt.with(digest, QUESTION).length());
+            assertThat(ContextPrompt.of(unnamed, chatModel)
+                            .with(digest, QUESTION)
+                            .length())
+                    .isEqualTo(tokenizer.encode("[", false, true).length
+                            + 17
                             + tokenizer.encode("\n\n" + QUESTION, false, false).length
                             + tokenizer.encode("]>", false, true).length);
         }

@@ -43,8 +43,7 @@ class ContextStreamTest {
 
         assertThat(stream.length()).isEqualTo(1300);
         assertThat(digest.chunks())
-                .containsExactly(
-                        new Digest.Chunk(0, 512), new Digest.Chunk(512, 1024), new Digest.Chunk(1024, 1300));
+                .containsExactly(new Digest.Chunk(0, 512), new Digest.Chunk(512, 1024), new Digest.Chunk(1024, 1300));
         for (int i = 0; i < 3; i++) {
             Digest.Chunk chunk = digest.chunks().get(i);
             Digest alone = digester.digest(
@@ -52,7 +51,8 @@ class ContextStreamTest {
                     DigestOptions.defaults().withMaxChunk(DigestOptions.ONE_CHUNK));
             assertThat(digest.rows(16L * i, 16).mismatch(alone.rows())).isEqualTo(-1);
         }
-        assertThat(digest.origin().contextSha256()).isEqualTo(digester.digest(TOKENS).origin().contextSha256());
+        assertThat(digest.origin().contextSha256())
+                .isEqualTo(digester.digest(TOKENS).origin().contextSha256());
     }
 
     @Test

@@ -105,7 +105,8 @@ class DigestTest {
         Digest large = new Digest(rows, RowType.F32, 4, List.of(new Digest.Chunk(0, 5)), ORIGIN);
 
         assertThatThrownBy(() -> large.save(file, RowType.F16))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
                 .hasMessageContaining("70000.0");
         assertThat(file).doesNotExist();
     }
@@ -191,8 +192,15 @@ class DigestTest {
 
     @ParameterizedTest
     @CsvSource({
-        "format", "format_version", "model_name", "model_fingerprint", "former_name", "former_fingerprint", "chunks",
-        "context_sha256", "rows_sha256"
+        "format",
+        "format_version",
+        "model_name",
+        "model_fingerprint",
+        "former_name",
+        "former_fingerprint",
+        "chunks",
+        "context_sha256",
+        "rows_sha256"
     })
     void missingStringsAreRefused(String key) throws IOException {
         saveWith(key, null, "digest", List.of(6L, 4L));
@@ -224,7 +232,8 @@ class DigestTest {
 
     private void assertRefused(Status status, String message) {
         assertThatThrownBy(() -> Digest.load(file))
-                .isInstanceOfSatisfying(ModelFileException.class, e -> assertThat(e.status()).isEqualTo(status))
+                .isInstanceOfSatisfying(
+                        ModelFileException.class, e -> assertThat(e.status()).isEqualTo(status))
                 .hasMessageContaining(file.toString())
                 .hasMessageContaining(message);
     }

@@ -68,12 +68,21 @@ class DigesterTest {
     /** Spans of the reference: 33 in chunks of 32 are 17 + 16, 65 are 22 + 22 + 21, 100 are 4 × 25. */
     @ParameterizedTest
     @CsvSource({
-        "32, 32, 32", "33, 32, 17 16", "64, 32, 32 32", "65, 32, 22 22 21", "100, 32, 25 25 25 25", "3, 0, 3", "600, -1, 300 300"
+        "32, 32, 32",
+        "33, 32, 17 16",
+        "64, 32, 32 32",
+        "65, 32, 22 22 21",
+        "100, 32, 25 25 25 25",
+        "3, 0, 3",
+        "600, -1, 300 300"
     })
     void chunksAreEven(int length, int maxChunk, String lengths) {
         Digest digest = digester.digest(tokens(length), DigestOptions.defaults().withMaxChunk(maxChunk));
 
-        assertThat(digest.chunks().stream().map(Digest.Chunk::length).map(String::valueOf).toList())
+        assertThat(digest.chunks().stream()
+                        .map(Digest.Chunk::length)
+                        .map(String::valueOf)
+                        .toList())
                 .containsExactly(lengths.split(" "));
         assertThat(digest.chunks().getFirst().first()).isZero();
         assertThat(digest.chunks().getLast().end()).isEqualTo(length);
@@ -111,7 +120,8 @@ class DigesterTest {
         assertThat(first.chunks()).isEqualTo(whole.chunks()).hasSize(7);
         assertThat(first.rowCount()).isEqualTo(7L * kept);
         for (int i = 0; i < 7; i++) {
-            assertThat(first.rows((long) i * kept, kept).mismatch(whole.rows(i * 16L, kept))).isEqualTo(-1);
+            assertThat(first.rows((long) i * kept, kept).mismatch(whole.rows(i * 16L, kept)))
+                    .isEqualTo(-1);
         }
         assertThat(first.origin()).isEqualTo(whole.origin());
     }
@@ -122,7 +132,8 @@ class DigesterTest {
             MemorySegment embeddings = model.embed(tokens(40), arena);
             DigestOptions options = DigestOptions.defaults().withMaxChunk(20);
             Digest whole = digester.digestEmbeddings(embeddings, 40, options);
-            Digest first = digester.digestEmbeddings(embeddings, 40, options.withChunkRows(2).withArena(arena));
+            Digest first = digester.digestEmbeddings(
+                    embeddings, 40, options.withChunkRows(2).withArena(arena));
 
             assertThat(first.rows(0, 2).mismatch(whole.rows(0, 2))).isEqualTo(-1);
             assertThat(first.rows(2, 2).mismatch(whole.rows(16, 2))).isEqualTo(-1);
@@ -131,16 +142,17 @@ class DigesterTest {
 
     @Test
     void moreRowsThanThereAreCannotBeKept() {
-        assertThatThrownBy(() -> digester.digest(tokens(5), DigestOptions.defaults().withChunkRows(17)))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+        assertThatThrownBy(() ->
+                        digester.digest(tokens(5), DigestOptions.defaults().withChunkRows(17)))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
                 .hasMessage("chunkRows is 17, but must be 16 or less: the former gives no more");
     }
 
     @Test
     void methodsAgree() throws IOException {
         DigesterOptions options = TestData.ONE_THREAD;
-        try (Digester plain =
-                        model.openDigester(TestData.former(), options.withMethod(DigesterOptions.Method.PLAIN));
+        try (Digester plain = model.openDigester(TestData.former(), options.withMethod(DigesterOptions.Method.PLAIN));
                 Digester tableless =
                         model.openDigester(TestData.former(), options.withMaxTableBytes(DigesterOptions.NO_TABLE))) {
             Digest expected = plain.digest(tokens(40));
@@ -148,8 +160,10 @@ class DigesterTest {
             assertThat(plain.info().method()).isEqualTo(DigesterOptions.Method.PLAIN);
             assertThat(digester.info().method()).isEqualTo(DigesterOptions.Method.FAST);
             assertThat(tableless.info().tableBytes()).isZero();
-            assertThat(TestData.relativeL2(digester.digest(tokens(40)).rows(), expected.rows())).isLessThan(TestData.rounding(2e-5));
-            assertThat(TestData.relativeL2(tableless.digest(tokens(40)).rows(), expected.rows())).isLessThan(TestData.rounding(2e-5));
+            assertThat(TestData.relativeL2(digester.digest(tokens(40)).rows(), expected.rows()))
+                    .isLessThan(TestData.rounding(2e-5));
+            assertThat(TestData.relativeL2(tableless.digest(tokens(40)).rows(), expected.rows()))
+                    .isLessThan(TestData.rounding(2e-5));
         }
     }
 
@@ -164,9 +178,13 @@ class DigesterTest {
             assertThat(fresh.tableTokens()).isEqualTo(3);
             fresh.prepare(IntStream.range(0, 512).toArray());
             assertThat(fresh.tableTokens()).isEqualTo(512);
-            assertThat(fresh.digest(tokens(40)).rows().mismatch(digester.digest(tokens(40)).rows())).isEqualTo(-1);
+            assertThat(fresh.digest(tokens(40))
+                            .rows()
+                            .mismatch(digester.digest(tokens(40)).rows()))
+                    .isEqualTo(-1);
             assertThatThrownBy(() -> fresh.prepare(512))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
         }
     }
 
@@ -187,20 +205,26 @@ class DigesterTest {
     @Test
     void originNamesModelFormerAndContext() throws NoSuchAlgorithmException {
         Digest.Origin origin = digester.digest(new int[] {5, 6}).origin();
-        byte[] ids = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putInt(5).putInt(6).array();
+        byte[] ids = ByteBuffer.allocate(8)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(5)
+                .putInt(6)
+                .array();
 
         assertThat(origin.modelName()).isEqualTo(model.info().name());
         assertThat(origin.modelFingerprint()).isEqualTo(model.info().fingerprint());
         assertThat(origin.formerName()).isEqualTo(digester.info().name());
         assertThat(origin.formerFingerprint()).isEqualTo(digester.info().fingerprint());
         assertThat(origin.contextSha256())
-                .isEqualTo(HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(ids)));
+                .isEqualTo(HexFormat.of()
+                        .formatHex(MessageDigest.getInstance("SHA-256").digest(ids)));
     }
 
     @Test
     void emptyContextIsDigestedOnlyWhenAskedFor() {
         assertThatThrownBy(() -> digester.digest(new int[0]))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
                 .hasMessageContaining("the context is empty");
 
         Digest digest = digester.digest(new int[0], DigestOptions.defaults().withMaxChunk(DigestOptions.ONE_CHUNK));
@@ -221,10 +245,12 @@ class DigesterTest {
     @Test
     void progressIsToldAfterEveryBatch() {
         List<String> told = new ArrayList<>();
-        digester.digest(tokens(100), DigestOptions.defaults().withMaxChunk(20).withBatch(2).withProgress((done, total) -> {
-            told.add(done + "/" + total);
-            return true;
-        }));
+        digester.digest(
+                tokens(100),
+                DigestOptions.defaults().withMaxChunk(20).withBatch(2).withProgress((done, total) -> {
+                    told.add(done + "/" + total);
+                    return true;
+                }));
 
         assertThat(told).containsExactly("2/5", "4/5", "5/5");
     }
@@ -244,9 +270,11 @@ class DigesterTest {
         List<String> seen = new ArrayList<>();
         digester.digest(tokens(3), DigestOptions.defaults().withProgress((_, _) -> {
             assertThatThrownBy(() -> digester.digest(tokens(3)))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
             assertThatThrownBy(digester::close)
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
             seen.add(digester.metadata().text("general.architecture"));
             return true;
         }));
@@ -257,7 +285,8 @@ class DigesterTest {
     @Test
     void tokensOutsideOfTheVocabularyAreRefused() {
         assertThatThrownBy(() -> digester.digest(new int[] {1, 512}))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
                 .hasMessageContaining("512");
     }
 
@@ -268,10 +297,13 @@ class DigesterTest {
             MemorySegment rows = model.embed(tokens(10), arena);
             Digest digest = alone.digestEmbeddings(rows, 10);
 
-            assertThat(TestData.relativeL2(digest.rows(), digester.digest(tokens(10)).rows())).isLessThan(TestData.rounding(1e-6));
+            assertThat(TestData.relativeL2(
+                            digest.rows(), digester.digest(tokens(10)).rows()))
+                    .isLessThan(TestData.rounding(1e-6));
             assertThat(digest.origin().modelFingerprint()).isZero();
             assertThatThrownBy(() -> alone.digest(tokens(10)))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
         }
     }
 
@@ -304,7 +336,8 @@ class DigesterTest {
         Path narrow = TestData.fixture("former-bias.gguf");
 
         assertThatThrownBy(() -> model.openDigester(narrow))
-                .isInstanceOfSatisfying(ModelFileException.class, e -> assertThat(e.status()).isEqualTo(Status.MISMATCH))
+                .isInstanceOfSatisfying(
+                        ModelFileException.class, e -> assertThat(e.status()).isEqualTo(Status.MISMATCH))
                 .hasMessageContaining("width");
     }
 

@@ -66,15 +66,21 @@ class FormerTest {
         try (Model model = Model.open(TestData.LLM)) {
             Path narrow = TestData.fixture("former-bias.gguf");
             assertThatThrownBy(() -> model.openFormer(narrow))
-                    .isInstanceOfSatisfying(ModelFileException.class, e -> assertThat(e.status()).isEqualTo(Status.MISMATCH))
+                    .isInstanceOfSatisfying(
+                            ModelFileException.class,
+                            e -> assertThat(e.status()).isEqualTo(Status.MISMATCH))
                     .hasMessageContaining("width");
             assertThatThrownBy(() -> model.openFormer(TestData.LLM))
-                    .isInstanceOfSatisfying(ModelFileException.class, e -> assertThat(e.status()).isEqualTo(Status.FORMAT))
+                    .isInstanceOfSatisfying(
+                            ModelFileException.class,
+                            e -> assertThat(e.status()).isEqualTo(Status.FORMAT))
                     .hasMessageContaining("not an IC-Former");
-            assertThatThrownBy(() -> model.openFormer(folder.resolve("none.gguf"))).isInstanceOf(NoSuchFileException.class);
+            assertThatThrownBy(() -> model.openFormer(folder.resolve("none.gguf")))
+                    .isInstanceOf(NoSuchFileException.class);
             model.close();
             assertThatThrownBy(() -> model.openFormer(TestData.former()))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
         }
     }
 }

@@ -125,13 +125,16 @@ class GoldenTest {
         MemorySegment context = tensor(inputs, "context").bytes();
         int compared = 0;
         try (Digester alone = Digester.open(former, TestData.ONE_THREAD)) {
-            for (Object item : (List<?>) Objects.requireNonNull(manifest(set.folder()).get("cases"))) {
+            for (Object item :
+                    (List<?>) Objects.requireNonNull(manifest(set.folder()).get("cases"))) {
                 Map<?, ?> testCase = (Map<?, ?>) item;
                 String name = (String) testCase.get("case");
                 boolean chunked = (Boolean) testCase.get("use_chunk");
                 int maxChunk = chunked ? ((Long) testCase.get("max_chunk_len")).intValue() : DigestOptions.ONE_CHUNK;
                 Digest digest = alone.digestEmbeddings(
-                        context, (Long) testCase.get("n"), DigestOptions.defaults().withMaxChunk(maxChunk));
+                        context,
+                        (Long) testCase.get("n"),
+                        DigestOptions.defaults().withMaxChunk(maxChunk));
 
                 assertThat(digest.chunks().toString()).isEqualTo(spans(testCase.get("chunk_spans")));
                 StoredTensor expected = outputs.tensor(name + suffix);
@@ -148,10 +151,10 @@ class GoldenTest {
     private static String spans(Object spans) {
         return ((List<?>) spans)
                 .stream()
-                .map(span -> (List<?>) span)
-                .map(span -> new Digest.Chunk((Long) span.get(0), (Long) span.get(1)))
-                .toList()
-                .toString();
+                        .map(span -> (List<?>) span)
+                        .map(span -> new Digest.Chunk((Long) span.get(0), (Long) span.get(1)))
+                        .toList()
+                        .toString();
     }
 
     // ---- The LLM alone ----
@@ -288,8 +291,10 @@ class GoldenTest {
     }
 
     private static Digest digest(String name, int maxChunk) {
-        Digest digest = digester.digest(ids(name + ".context_ids"), DigestOptions.defaults().withMaxChunk(maxChunk));
-        double deviation = TestData.relativeL2(digest.rows(), tensor(golden, name + ".digest").bytes());
+        Digest digest = digester.digest(
+                ids(name + ".context_ids"), DigestOptions.defaults().withMaxChunk(maxChunk));
+        double deviation = TestData.relativeL2(
+                digest.rows(), tensor(golden, name + ".digest").bytes());
         check("e2e-llama", name, "digest", deviation, DIGEST_BAR);
         return digest;
     }
@@ -352,7 +357,8 @@ class GoldenTest {
     }
 
     private static Session openSession(KvType type) {
-        return model.openSession(SessionOptions.defaults().withThreads(1).withContextLength(512).withKvType(type));
+        return model.openSession(
+                SessionOptions.defaults().withThreads(1).withContextLength(512).withKvType(type));
     }
 
     private static StoredTensor tensor(Safetensors file, String name) {

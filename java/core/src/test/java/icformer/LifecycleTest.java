@@ -78,11 +78,12 @@ class LifecycleTest {
         GgufFile file = GgufFile.open(TestData.LLM);
         for (int i = 0; i < 3; i++) {
             assertThatCode(() -> {
-                model.close();
-                digester.close();
-                session.close();
-                file.close();
-            }).doesNotThrowAnyException();
+                        model.close();
+                        digester.close();
+                        session.close();
+                        file.close();
+                    })
+                    .doesNotThrowAnyException();
         }
     }
 
@@ -125,11 +126,14 @@ class LifecycleTest {
                 Session session = model.openSession(OPTIONS)) {
             Digest digest;
             try (Arena arena = Arena.ofConfined()) {
-                digest = digester.digest(new int[] {7, 8}, DigestOptions.defaults().withArena(arena));
+                digest = digester.digest(
+                        new int[] {7, 8}, DigestOptions.defaults().withArena(arena));
             }
             assertState(() -> session.append(digest), "rows: the arena of the segment is closed");
             assertState(
-                    () -> digester.digest(new int[] {7}, DigestOptions.defaults().withArena(closedArena())), "closed");
+                    () -> digester.digest(
+                            new int[] {7}, DigestOptions.defaults().withArena(closedArena())),
+                    "closed");
         }
     }
 
@@ -238,7 +242,8 @@ class LifecycleTest {
                         model.embed(new int[] {5, 6}, arena);
                     }
                     same.compareAndSet(true, greedy(model) == expected);
-                    return model.metadata().texts("tokenizer.ggml.tokens").size() + model.tokenizer().vocabularySize();
+                    return model.metadata().texts("tokenizer.ggml.tokens").size()
+                            + model.tokenizer().vocabularySize();
                 }));
             }
             for (Future<?> task : tasks) {
@@ -271,7 +276,8 @@ class LifecycleTest {
 
     private static void assertState(ThrowingCallable call, String message) {
         assertThatThrownBy(call)
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE))
                 .hasMessageContaining(message);
     }
 }

@@ -64,7 +64,8 @@ class ModelTest {
     @Test
     void embeddingsAreRowsOfTheTable() throws IOException {
         try (Model model = Model.open(TestData.LLM);
-                Model copied = Model.open(TestData.LLM, ModelOptions.defaults().withUseMmap(false).withUseRepack(false));
+                Model copied = Model.open(
+                        TestData.LLM, ModelOptions.defaults().withUseMmap(false).withUseRepack(false));
                 Arena arena = Arena.ofConfined()) {
             byte[] file = Files.readAllBytes(TestData.LLM);
             try (GgufFile gguf = GgufFile.open(TestData.LLM)) {
@@ -75,9 +76,10 @@ class ModelTest {
                 assertThat(rows.byteSize()).isEqualTo(3 * 64 * 4);
                 int[] ids = {7, 300, 7};
                 for (int i = 0; i < ids.length; i++) {
-                    byte[] expected = Arrays.copyOfRange(
-                            file, (int) start + ids[i] * 256, (int) start + (ids[i] + 1) * 256);
-                    assertThat(rows.asSlice(i * 256L, 256).toArray(ValueLayout.JAVA_BYTE)).isEqualTo(expected);
+                    byte[] expected =
+                            Arrays.copyOfRange(file, (int) start + ids[i] * 256, (int) start + (ids[i] + 1) * 256);
+                    assertThat(rows.asSlice(i * 256L, 256).toArray(ValueLayout.JAVA_BYTE))
+                            .isEqualTo(expected);
                 }
                 assertThat(copied.embed(ids, arena).mismatch(rows)).isEqualTo(-1);
             }
@@ -91,7 +93,8 @@ class ModelTest {
                 Arena arena = Arena.ofConfined()) {
             for (int token : new int[] {-1, 512}) {
                 assertThatThrownBy(() -> model.embed(new int[] {1, token}, arena))
-                        .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+                        .isInstanceOfSatisfying(
+                                IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
                         .hasMessageContaining(Integer.toString(token));
             }
         }
@@ -101,7 +104,9 @@ class ModelTest {
     void missingFile() {
         Path path = folder.resolve("absent.gguf");
 
-        assertThatThrownBy(() -> Model.open(path)).isInstanceOf(NoSuchFileException.class).hasMessageContaining("absent.gguf");
+        assertThatThrownBy(() -> Model.open(path))
+                .isInstanceOf(NoSuchFileException.class)
+                .hasMessageContaining("absent.gguf");
     }
 
     @Test
@@ -141,8 +146,10 @@ class ModelTest {
 
     @Test
     void absentDeviceIsNotTheFilesFault() {
-        assertThatThrownBy(() -> Model.open(TestData.LLM, ModelOptions.defaults().withDevice(1000)))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.DEVICE));
+        assertThatThrownBy(
+                        () -> Model.open(TestData.LLM, ModelOptions.defaults().withDevice(1000)))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.DEVICE));
     }
 
     @Test

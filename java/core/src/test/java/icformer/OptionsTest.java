@@ -59,7 +59,8 @@ class OptionsTest {
     @MethodSource("refused")
     void valuesOutOfRangeAreRefused(ThrowingCallable call) {
         assertThatThrownBy(call)
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
                 .hasMessageContaining("must be");
     }
 }

@@ -46,7 +46,8 @@ class PackageExampleTest {
     private void compile(Path source) {
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         ByteArrayOutputStream errors = new ByteArrayOutputStream();
-        int status = compiler.run(null, null, errors, "-proc:none", "-cp", classPath(), "-d", folder.toString(), source.toString());
+        int status = compiler.run(
+                null, null, errors, "-proc:none", "-cp", classPath(), "-d", folder.toString(), source.toString());
         assertThat(status).as(errors.toString(StandardCharsets.UTF_8)).isZero();
     }
 
@@ -57,7 +58,8 @@ class PackageExampleTest {
     private String run(String... arguments) throws ReflectiveOperationException, IOException {
         PrintStream before = System.out;
         ByteArrayOutputStream output = new ByteArrayOutputStream();
-        try (URLClassLoader loader = new URLClassLoader(new URL[] {folder.toUri().toURL()}, getClass().getClassLoader())) {
+        try (URLClassLoader loader = new URLClassLoader(
+                new URL[] {folder.toUri().toURL()}, getClass().getClassLoader())) {
             Method main = loader.loadClass("Ask").getDeclaredMethod("main", String[].class);
             main.setAccessible(true);
             System.setOut(new PrintStream(output, true, StandardCharsets.UTF_8));

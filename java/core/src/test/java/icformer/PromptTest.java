@@ -37,7 +37,10 @@ class PromptTest {
     }
 
     private static Prompt mixed() {
-        return Prompt.of(1, 2).then(Prompt.of(digest)).then(Prompt.ofRow(marker)).then(3, 4);
+        return Prompt.of(1, 2)
+                .then(Prompt.of(digest))
+                .then(Prompt.ofRow(marker))
+                .then(3, 4);
     }
 
     @Test
@@ -62,8 +65,10 @@ class PromptTest {
     @Test
     void fingerprintIsThatOfWhatIsRead() {
         assertThat(mixed().fingerprint()).matches("[0-9a-f]{64}").isEqualTo(mixed().fingerprint());
-        assertThat(Prompt.of(1, 2).then(3).fingerprint()).isEqualTo(Prompt.of(1).then(2, 3).fingerprint());
-        assertThat(Prompt.of(digester.digest(CONTEXT)).fingerprint()).isEqualTo(Prompt.of(digest).fingerprint());
+        assertThat(Prompt.of(1, 2).then(3).fingerprint())
+                .isEqualTo(Prompt.of(1).then(2, 3).fingerprint());
+        assertThat(Prompt.of(digester.digest(CONTEXT)).fingerprint())
+                .isEqualTo(Prompt.of(digest).fingerprint());
         assertThat(mixed().then(5).fingerprint()).isNotEqualTo(mixed().fingerprint());
         assertThat(Prompt.of(1, 2).fingerprint()).isNotEqualTo(Prompt.of(2, 1).fingerprint());
         assertThat(Prompt.of(digester.digest(new int[] {5, 6, 7})).fingerprint())
@@ -103,16 +108,21 @@ class PromptTest {
         try (Session session = model.openSession(OPTIONS)) {
             session.append(1);
             int beyond = model.info().vocabularySize();
-            assertThatThrownBy(() -> session.append(mixed().then(Prompt.ofRow(marker)).then(beyond)))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
+            assertThatThrownBy(() ->
+                            session.append(mixed().then(Prompt.ofRow(marker)).then(beyond)))
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
             assertThat(session.length()).isEqualTo(1);
             assertThatThrownBy(() -> session.append(mixed().then(new int[64])))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.CAPACITY))
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.CAPACITY))
                     .hasMessageContaining("only 63 of the session's 64 are free");
             assertThatThrownBy(() -> session.append(mixed(), Outputs.logits(3)))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
             assertThatThrownBy(() -> session.append(Prompt.empty()))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
             assertThat(session.length()).isEqualTo(1);
         }
     }
@@ -120,11 +130,13 @@ class PromptTest {
     @Test
     void aRowOfAnotherWidthIsRefused() {
         assertThatThrownBy(() -> Prompt.ofRow(Arena.ofAuto().allocate(3)))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
         try (Session session = model.openSession(OPTIONS)) {
             Prompt narrow = Prompt.of(1).then(Prompt.ofRow(Arena.ofAuto().allocate(8, 4)));
             assertThatThrownBy(() -> session.append(narrow))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
             assertThat(session.length()).isZero();
         }
     }

@@ -23,8 +23,7 @@ import org.junit.jupiter.api.Test;
 class SessionTest {
     private static final int VOCABULARY = 512;
     private static final int WIDTH = 64;
-    private static final SessionOptions OPTIONS =
-            new SessionOptions(1, 64, 16, KvType.F32);
+    private static final SessionOptions OPTIONS = new SessionOptions(1, 64, 16, KvType.F32);
 
     private static Model model;
     private Session session;
@@ -134,7 +133,9 @@ class SessionTest {
             session.append(halves, RowType.F16, 8);
         }
 
-        assertThat(TestData.relativeL2(logits(session), expected)).isGreaterThan(0).isLessThan(5e-3);
+        assertThat(TestData.relativeL2(logits(session), expected))
+                .isGreaterThan(0)
+                .isLessThan(5e-3);
     }
 
     @Test
@@ -155,7 +156,8 @@ class SessionTest {
 
         session.truncate(0);
         session.append(Arrays.copyOf(tokens, 25));
-        assertThat(TestData.relativeL2(logits(session), Arrays.copyOf(rows, VOCABULARY))).isLessThan(TestData.rounding(1e-5));
+        assertThat(TestData.relativeL2(logits(session), Arrays.copyOf(rows, VOCABULARY)))
+                .isLessThan(TestData.rounding(1e-5));
     }
 
     @Test
@@ -171,7 +173,8 @@ class SessionTest {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment target = arena.allocate(ValueLayout.JAVA_FLOAT, 4 * WIDTH);
             session.hidden(0, 4, target);
-            assertThat(TestData.relativeL2(target.toArray(ValueLayout.JAVA_FLOAT), hidden)).isLessThan(TestData.rounding(1e-6));
+            assertThat(TestData.relativeL2(target.toArray(ValueLayout.JAVA_FLOAT), hidden))
+                    .isLessThan(TestData.rounding(1e-6));
         }
         assertRefused(Status.STATE, () -> session.logits(new float[VOCABULARY]));
         assertRefused(Status.STATE, () -> session.sample(Sampling.greedy()));
@@ -319,8 +322,8 @@ class SessionTest {
             assertRefused(Status.CAPACITY, () -> small.restoreState(state));
             assertRefused(Status.FORMAT, () -> session.restoreState(state.asSlice(0, state.byteSize() - 1)));
             assertRefused(Status.ARGUMENT, () -> session.restoreState(MemorySegment.ofArray(new byte[100])));
-            state.setAtIndex(ValueLayout.JAVA_BYTE, state.byteSize() - 1,
-                    (byte) (state.getAtIndex(ValueLayout.JAVA_BYTE, state.byteSize() - 1) ^ 1));
+            state.setAtIndex(ValueLayout.JAVA_BYTE, state.byteSize() - 1, (byte)
+                    (state.getAtIndex(ValueLayout.JAVA_BYTE, state.byteSize() - 1) ^ 1));
             assertRefused(Status.FORMAT, () -> session.restoreState(state));
             assertThat(session.length()).isEqualTo(20);
         }
@@ -330,13 +333,18 @@ class SessionTest {
     void digestOfAnotherModelIsRefused() {
         MemorySegment rows = Arena.ofAuto().allocate(2 * WIDTH * Float.BYTES, Float.BYTES);
         List<Digest.Chunk> chunks = List.of(new Digest.Chunk(0, 9));
-        Digest other = new Digest(rows, RowType.F32, WIDTH, chunks, new Digest.Origin("another model", 1, "former", 2, ""));
+        Digest other =
+                new Digest(rows, RowType.F32, WIDTH, chunks, new Digest.Origin("another model", 1, "former", 2, ""));
         Digest unknown = new Digest(rows, RowType.F32, WIDTH, chunks, new Digest.Origin("", 0, "former", 2, ""));
         Digest narrow = new Digest(rows, RowType.F32, WIDTH / 2, chunks, new Digest.Origin("", 0, "former", 2, ""));
 
         assertThatThrownBy(() -> session.append(other))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.MISMATCH))
-                .hasMessageContainingAll("'another model'", "0000000000000001", "'" + model.info().name() + "'");
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.MISMATCH))
+                .hasMessageContainingAll(
+                        "'another model'",
+                        "0000000000000001",
+                        "'" + model.info().name() + "'");
         assertRefused(Status.MISMATCH, () -> session.append(narrow));
         session.append(unknown);
         assertThat(session.length()).isEqualTo(2);
@@ -350,6 +358,7 @@ class SessionTest {
 
     private static void assertRefused(Status status, ThrowingCallable call) {
         assertThatThrownBy(call)
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(status));
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(status));
     }
 }

@@ -35,7 +35,8 @@ public final class TestData {
     /** A file below the test resources of this package. */
     public static Path resource(String name) {
         try {
-            return Path.of(Objects.requireNonNull(TestData.class.getResource(name), name).toURI());
+            return Path.of(Objects.requireNonNull(TestData.class.getResource(name), name)
+                    .toURI());
         } catch (URISyntaxException e) {
             throw new IllegalStateException(e);
         }
@@ -56,9 +57,9 @@ public final class TestData {
         try {
             Path file = Files.createTempFile("former-", ".gguf");
             file.toFile().deleteOnExit();
-            FormerConverter.Options options = FormerConverter.Options.defaults().withTarget(target).withReplace(true);
-            FormerConverter.convert(
-                    checkpoint, file, type == null ? options : options.withType(TensorType.of(type)));
+            FormerConverter.Options options =
+                    FormerConverter.Options.defaults().withTarget(target).withReplace(true);
+            FormerConverter.convert(checkpoint, file, type == null ? options : options.withType(TensorType.of(type)));
             return file;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -72,9 +73,12 @@ public final class TestData {
                 GgufFile file = GgufFile.open(source)) {
             Map<String, GgufValue> metadata = file.values();
             change.accept(metadata);
-            List<TensorInfo> tensors = file.tensors().stream().filter(tensor -> kept.test(tensor.name())).toList();
+            List<TensorInfo> tensors = file.tensors().stream()
+                    .filter(tensor -> kept.test(tensor.name()))
+                    .toList();
             List<GgufWriter.Entry> entries = tensors.stream()
-                    .map(tensor -> new GgufWriter.Entry(tensor.name(), tensor.type().number(), tensor.shape(), tensor.bytes()))
+                    .map(tensor ->
+                            new GgufWriter.Entry(tensor.name(), tensor.type().number(), tensor.shape(), tensor.bytes()))
                     .toList();
             try (GgufWriter writer = GgufWriter.create(out, AtomicFile.Existing.KEEP, metadata, entries)) {
                 for (TensorInfo tensor : tensors) {

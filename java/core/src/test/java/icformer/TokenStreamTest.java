@@ -117,9 +117,12 @@ class TokenStreamTest {
             TokenStream stream = session.generate(HOT.withSeed(seed), 1000);
             List<Integer> ids = ids(stream);
             if (stream.finishReason().orElseThrow() == FinishReason.END_OF_GENERATION) {
-                assertThat(ids).hasSizeLessThan(1000).doesNotContain(model.tokenizer().eos().orElseThrow());
+                assertThat(ids)
+                        .hasSizeLessThan(1000)
+                        .doesNotContain(model.tokenizer().eos().orElseThrow());
                 assertThat(session.length()).isEqualTo(1 + ids.size());
-                assertThat(session.sample(HOT.withSeed(seed))).isEqualTo(model.tokenizer().eos().orElseThrow());
+                assertThat(session.sample(HOT.withSeed(seed)))
+                        .isEqualTo(model.tokenizer().eos().orElseThrow());
                 return;
             }
         }
@@ -140,7 +143,9 @@ class TokenStreamTest {
 
     @Test
     void textIsThatOfTheTokens() {
-        int[] ids = ids(session.generate(HOT.withSeed(1), 100)).stream().mapToInt(Integer::intValue).toArray();
+        int[] ids = ids(session.generate(HOT.withSeed(1), 100)).stream()
+                .mapToInt(Integer::intValue)
+                .toArray();
         session.truncate(0);
         session.append(model.tokenizer().encode("The lamp"));
         TokenStream stream = session.generate(HOT.withSeed(1), 100);
@@ -157,7 +162,8 @@ class TokenStreamTest {
         session.append(new int[] {5}, Outputs.NONE);
 
         assertThatThrownBy(() -> session.generate(Sampling.greedy(), 1).next())
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
     }
 
     private static List<Integer> ids(TokenStream stream) {

@@ -40,7 +40,8 @@ class ZeroCopyTest {
     @Test
     void rowsAreReadWhereTheyWereWritten() throws IOException, InterruptedException {
         String output = runChild();
-        String written = address(output, "icf_digester_run\\(.*?\\}, .*?\\}, \\d+, .*?address: (?:0x)?([0-9a-f]+)").getFirst();
+        String written = address(output, "icf_digester_run\\(.*?\\}, .*?\\}, \\d+, .*?address: (?:0x)?([0-9a-f]+)")
+                .getFirst();
         List<String> read = address(output, "icf_session_append_rows\\(.*?\\}, .*?address: (?:0x)?([0-9a-f]+)");
         String mapped = address(output, "loaded ([0-9a-f]+)").getFirst();
 

@@ -27,9 +27,10 @@ public final class Cli {
     public static final Path MODEL = GOLDEN.resolve("lm-f32.gguf");
 
     /** The context, question and former of the golden case "qa". */
-    public static final String CONTEXT = "Scientists found the diaries in a tin trunk in 1994 and used them to study how the paths of "
-            + "migrating birds had moved over a century. They discovered that the redwings now arrive eleven days later than "
-            + "they did in 1920, and that the number of storms in October has almost doubled.";
+    public static final String CONTEXT =
+            "Scientists found the diaries in a tin trunk in 1994 and used them to study how the paths of "
+                    + "migrating birds had moved over a century. They discovered that the redwings now arrive eleven days later than "
+                    + "they did in 1920, and that the number of storms in October has almost doubled.";
 
     public static final String QUESTION = "When was the lighthouse built?";
 
@@ -45,7 +46,9 @@ public final class Cli {
     /** How far results may be from exact ones: {@code bar} where the CPU computes, no less than halves cost elsewhere. */
     public static double rounding(double bar) throws IOException {
         Device device = device();
-        return device.kind() == Device.Kind.CPU ? bar : Math.max(bar, device.name().startsWith("Vulkan") ? 2e-2 : 5e-3);
+        return device.kind() == Device.Kind.CPU
+                ? bar
+                : Math.max(bar, device.name().startsWith("Vulkan") ? 2e-2 : 5e-3);
     }
 
     /**
@@ -134,7 +137,14 @@ public final class Cli {
             try {
                 Path file = Files.createTempFile("former-", ".gguf");
                 file.toFile().deleteOnExit();
-                run("convert", GOLDEN.resolve("icformer").toString(), "-o", file.toString(), "--target", MODEL.toString(), "--force")
+                run(
+                                "convert",
+                                GOLDEN.resolve("icformer").toString(),
+                                "-o",
+                                file.toString(),
+                                "--target",
+                                MODEL.toString(),
+                                "--force")
                         .output();
                 return file;
             } catch (IOException e) {

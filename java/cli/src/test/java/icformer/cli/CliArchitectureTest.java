@@ -42,7 +42,9 @@ class CliArchitectureTest {
     @Test
     void groupsKnowNeitherEachOtherNorTheEntry() {
         for (String group : GROUPS) {
-            knowNothingOf(new String[] {group}, Stream.of(GROUPS).filter(other -> !other.equals(group)).toArray(String[]::new));
+            knowNothingOf(
+                    new String[] {group},
+                    Stream.of(GROUPS).filter(other -> !other.equals(group)).toArray(String[]::new));
         }
         knowNothingOf(GROUPS, ENTRY);
     }

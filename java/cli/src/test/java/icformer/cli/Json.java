@@ -13,8 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** What commands print, read again: objects as maps, arrays as lists, integers as {@code Long}, no key twice. */
 final class Json {
-    private static final JsonFactory FACTORY =
-            JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
+    private static final JsonFactory FACTORY = JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build();
 
     private Json() {}
 

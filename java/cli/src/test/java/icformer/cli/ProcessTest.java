@@ -40,7 +40,8 @@ class ProcessTest {
     @Test
     void theExitCodeIsThatOfTheCommand() throws Exception {
         Process success = start(List.of(), "tokenize", "The lamp", "--model", Cli.MODEL.toString());
-        assertThat(new String(success.getInputStream().readAllBytes(), StandardCharsets.UTF_8)).contains("\" The\"");
+        assertThat(new String(success.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                .contains("\" The\"");
         assertThat(success.waitFor()).isZero();
 
         Process failure = start(List.of(), "info", folder.resolve("none").toString());
@@ -61,8 +62,15 @@ class ProcessTest {
 
     @Test
     void aFullDiskIsTold() throws Exception {
-        Process process = start(List.of("sh", "-c", "exec \"$@\" >/dev/full", "sh"), "tokenize", "The lamp", "--model", Cli.MODEL.toString());
-        assertThat(errors(process)).startsWith("icf tokenize: standard output: ").containsOnlyOnce("\n");
+        Process process = start(
+                List.of("sh", "-c", "exec \"$@\" >/dev/full", "sh"),
+                "tokenize",
+                "The lamp",
+                "--model",
+                Cli.MODEL.toString());
+        assertThat(errors(process))
+                .startsWith("icf tokenize: standard output: ")
+                .containsOnlyOnce("\n");
         assertThat(process.waitFor()).isEqualTo(1);
     }
 
@@ -88,7 +96,17 @@ class ProcessTest {
     void anInterruptLeavesNoFile() throws Exception {
         Process process = start(
                 List.of("env", "--default-signal=INT"),
-                Cli.withModel("dump", "logits", "--tokens", "1", "--generate", "20000", "--ctx", "20100", "-o", folder.resolve("out").toString()));
+                Cli.withModel(
+                        "dump",
+                        "logits",
+                        "--tokens",
+                        "1",
+                        "--generate",
+                        "20000",
+                        "--ctx",
+                        "20100",
+                        "-o",
+                        folder.resolve("out").toString()));
         while (files().isEmpty()) {
             assertThat(process.isAlive()).isTrue();
             Thread.sleep(5);
@@ -106,12 +124,15 @@ class ProcessTest {
         for (int milliseconds = 30; milliseconds <= 930; milliseconds += 100) {
             Process process = start(
                     List.of("env", "--default-signal=INT"),
-                    Cli.withPair("ask", "--context", context.toString(), "--question", "When?", "--max-tokens", "1900"));
+                    Cli.withPair(
+                            "ask", "--context", context.toString(), "--question", "When?", "--max-tokens", "1900"));
             process.waitFor(milliseconds, TimeUnit.MILLISECONDS);
             sendInterrupt(process);
             assertThat(process.waitFor(10, TimeUnit.SECONDS)).isTrue();
             // the virtual machine's own words where it is too young to log that it ends
-            assertThat(errors(process)).as("%d ms", milliseconds).matches("(Runtime\\.exit\\(130\\) logging failed: .*\n)?");
+            assertThat(errors(process))
+                    .as("%d ms", milliseconds)
+                    .matches("(Runtime\\.exit\\(130\\) logging failed: .*\n)?");
             assertThat(process.exitValue()).as("%d ms", milliseconds).isIn(130, 0);
         }
     }
@@ -121,8 +142,20 @@ class ProcessTest {
     void aKilledCommandLeavesTheFileThatWasThere() throws Exception {
         Path out = Files.writeString(folder.resolve("out"), "before");
         Process process = start(
-                List.of(), Cli.withModel("dump", "logits", "--tokens", "1", "--generate", "20000", "--ctx", "20100", "-o", out.toString()));
-        while (files().size() < 2 || files().stream().mapToLong(file -> file.toFile().length()).sum() < 10_000) {
+                List.of(),
+                Cli.withModel(
+                        "dump",
+                        "logits",
+                        "--tokens",
+                        "1",
+                        "--generate",
+                        "20000",
+                        "--ctx",
+                        "20100",
+                        "-o",
+                        out.toString()));
+        while (files().size() < 2
+                || files().stream().mapToLong(file -> file.toFile().length()).sum() < 10_000) {
             assertThat(process.isAlive()).isTrue();
             Thread.sleep(5);
         }
@@ -137,7 +170,9 @@ class ProcessTest {
         Path out = folder.resolve("out.gguf");
         Path expected = folder.resolve("expected.gguf");
         String[] quantize = {"quantize", Cli.MODEL.toString(), out.toString(), "q8_0", "--force"};
-        assertThat(start(List.of(), "quantize", Cli.MODEL.toString(), expected.toString(), "q8_0").waitFor()).isZero();
+        assertThat(start(List.of(), "quantize", Cli.MODEL.toString(), expected.toString(), "q8_0")
+                        .waitFor())
+                .isZero();
         for (int milliseconds = 50; milliseconds <= 800; milliseconds += 125) {
             Files.writeString(out, "before");
             Process process = start(List.of(), quantize);
@@ -176,7 +211,10 @@ class ProcessTest {
 
     /** Whether there was still a process to send it to. */
     private static boolean sendInterrupt(Process process) throws IOException, InterruptedException {
-        return new ProcessBuilder("kill", "-INT", String.valueOf(process.pid())).start().waitFor() == 0;
+        return new ProcessBuilder("kill", "-INT", String.valueOf(process.pid()))
+                        .start()
+                        .waitFor()
+                == 0;
     }
 
     private static String errors(Process process) throws IOException {

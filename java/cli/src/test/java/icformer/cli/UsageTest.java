@@ -24,16 +24,40 @@ class UsageTest {
     void helpListsTheCommands() {
         assertThat(Cli.run("--help").output())
                 .contains(
-                        "ask", "compress", "generate", "convert", "quantize", "info", "tokenize", "dump", "eval", "compare",
+                        "ask",
+                        "compress",
+                        "generate",
+                        "convert",
+                        "quantize",
+                        "info",
+                        "tokenize",
+                        "dump",
+                        "eval",
+                        "compare",
                         "bench")
                 .contains("icf COMMAND --help");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "ask", "compress", "generate", "convert", "quantize", "info", "tokenize", "dump", "dump digest", "dump logits",
-        "dump embeddings", "eval", "eval answers", "eval perplexity", "compare", "bench"
-    })
+    @ValueSource(
+            strings = {
+                "ask",
+                "compress",
+                "generate",
+                "convert",
+                "quantize",
+                "info",
+                "tokenize",
+                "dump",
+                "dump digest",
+                "dump logits",
+                "dump embeddings",
+                "eval",
+                "eval answers",
+                "eval perplexity",
+                "compare",
+                "bench"
+            })
     void everyCommandHasHelp(String command) {
         String[] words = (command + " --help").split(" ");
         assertThat(Cli.run(words).output()).startsWith("Usage: icf " + command).contains("Show this help and exit.");
@@ -52,7 +76,10 @@ class UsageTest {
 
     @Test
     void aMisspeltCommandGetsASuggestion() {
-        assertThat(Cli.run("tokenise", "x").usage()).contains("tokenise").contains("Did you mean").contains("tokenize");
+        assertThat(Cli.run("tokenise", "x").usage())
+                .contains("tokenise")
+                .contains("Did you mean")
+                .contains("tokenize");
     }
 
     @ParameterizedTest
@@ -89,16 +116,17 @@ class UsageTest {
     @Test
     void anAtSignIsText() throws IOException {
         Path file = Files.writeString(folder.resolve("args"), "--json");
-        assertThat(Cli.run("tokenize", "@" + file, "--model", Cli.MODEL.toString()).output().lines().count()).isGreaterThan(3);
+        assertThat(Cli.run("tokenize", "@" + file, "--model", Cli.MODEL.toString())
+                        .output()
+                        .lines()
+                        .count())
+                .isGreaterThan(3);
     }
 
     @Test
     void theParserKnowsOfTheCommandThatIsRunOnly() {
         Streams streams = new Streams(
-                InputStream.nullInputStream(),
-                OutputStream.nullOutputStream(),
-                OutputStream.nullOutputStream(),
-                false);
+                InputStream.nullInputStream(), OutputStream.nullOutputStream(), OutputStream.nullOutputStream(), false);
         assertThat(Main.commandLine(streams, "info").getSubcommands().keySet()).isEqualTo(Set.of("info"));
         assertThat(Main.commandLine(streams, "help").getSubcommands().keySet())
                 .containsAll(List.of("ask", "compress", "generate", "convert", "quantize", "info", "tokenize", "dump"));

@@ -37,7 +37,13 @@ public record ConversionReport(Path file, long bytes, List<Tensor> tensors) {
      * @param error relative L2 error of the values: ‖now − before‖ / ‖before‖
      */
     public record Tensor(
-            String name, List<Long> shape, TensorType from, TensorType to, TensorType wanted, long bytes, double error) {
+            String name,
+            List<Long> shape,
+            TensorType from,
+            TensorType to,
+            TensorType wanted,
+            long bytes,
+            double error) {
         public Tensor {
             shape = List.copyOf(shape);
         }

@@ -98,18 +98,25 @@ public record FormerConfig(
         private void checkSizes(FormerConfig config) throws IOException {
             if (config.width() % config.heads() != 0 || config.width() / config.heads() % 2 != 0) {
                 throw Failures.format(
-                        file, "num_attention_heads %d do not share hidden_size %d in even parts", config.heads(),
+                        file,
+                        "num_attention_heads %d do not share hidden_size %d in even parts",
+                        config.heads(),
                         config.width());
             }
             if (config.heads() % config.kvHeads() != 0) {
                 throw Failures.format(
-                        file, "num_key_value_heads %d do not divide num_attention_heads %d", config.kvHeads(), config.heads());
+                        file,
+                        "num_key_value_heads %d do not divide num_attention_heads %d",
+                        config.kvHeads(),
+                        config.heads());
             }
             int contextWidth = size("context_hidden_size", 4096);
             if (contextWidth != config.width()) {
                 throw Failures.format(
-                        file, "context_hidden_size %d is not hidden_size %d, but a digest stands beside the context",
-                        contextWidth, config.width());
+                        file,
+                        "context_hidden_size %d is not hidden_size %d, but a digest stands beside the context",
+                        contextWidth,
+                        config.width());
             }
         }
 
@@ -136,8 +143,10 @@ public record FormerConfig(
                     }
                     yield factor.floatValue();
                 }
-                case "dynamic" -> throw Failures.unsupported(
-                        file, "rope_scaling dynamic is not supported: in the reference it depends on the contexts before");
+                case "dynamic" ->
+                    throw Failures.unsupported(
+                            file,
+                            "rope_scaling dynamic is not supported: in the reference it depends on the contexts before");
                 default -> throw Failures.unsupported(file, "rope_scaling %s is not supported, linear is", name);
             };
         }

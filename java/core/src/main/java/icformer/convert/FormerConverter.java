@@ -82,22 +82,26 @@ public final class FormerConverter {
 
         /** The same with another name. */
         public Options withName(String name) {
-            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(
+                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
         }
 
         /** The same with another type of the matrices. */
         public Options withType(TensorType type) {
-            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(
+                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
         }
 
         /** The same for an LLM. */
         public Options withTarget(Path target) {
-            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(
+                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
         }
 
         /** The same with another chunk length. */
         public Options withChunkLength(int chunkLength) {
-            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(
+                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
         }
 
         /** The same with another prompt: before the digest rows, before the question, and after it. */
@@ -107,12 +111,14 @@ public final class FormerConverter {
 
         /** The same, replacing an existing file or not. */
         public Options withReplace(boolean replace) {
-            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(
+                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
         }
 
         /** The same with another listener. */
         public Options withProgress(ConversionReport.Progress progress) {
-            return new Options(name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(
+                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
         }
     }
 
@@ -229,7 +235,8 @@ public final class FormerConverter {
 
     /** The type that most matrices are asked to have. */
     private TensorType mainType(List<FormerLayout.Tensor> tensors) {
-        return wanted(tensors.stream().filter(FormerLayout.Tensor::matrix).findFirst().orElseThrow());
+        return wanted(
+                tensors.stream().filter(FormerLayout.Tensor::matrix).findFirst().orElseThrow());
     }
 
     private void putSizes(Map<String, GgufValue> values, FormerConfig config) {
@@ -258,13 +265,15 @@ public final class FormerConverter {
                 throw new ModelFileException(
                         Status.MISMATCH,
                         target,
-                        "%s: its embedding width is %d, but that of the former is %d".formatted(target, width, config.width()));
+                        "%s: its embedding width is %d, but that of the former is %d"
+                                .formatted(target, width, config.width()));
             }
             String tokens = "tokenizer.ggml.tokens";
             long count = metadata.contains(tokens) ? metadata.key(tokens).count() : 0;
             values.put("icformer.target.architecture", GgufValue.text(architecture));
             values.put("icformer.target.embedding_length", GgufValue.u32(width));
-            values.put("icformer.target.vocab_size", GgufValue.u32(metadata.integer(architecture + ".vocab_size", count)));
+            values.put(
+                    "icformer.target.vocab_size", GgufValue.u32(metadata.integer(architecture + ".vocab_size", count)));
             values.put("icformer.target.vocab_hash", GgufValue.u64(file.vocabularyHash()));
         }
     }

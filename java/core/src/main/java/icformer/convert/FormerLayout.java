@@ -94,8 +94,11 @@ public final class FormerLayout {
         if (cross) {
             add(source + "context_layernorm.weight", target + "context_norm.weight", false, width);
         }
-        add(source + (cross ? "cross_input_layernorm.weight" : "input_layernorm.weight"), target + "attn_norm.weight",
-                false, width);
+        add(
+                source + (cross ? "cross_input_layernorm.weight" : "input_layernorm.weight"),
+                target + "attn_norm.weight",
+                false,
+                width);
         String attention = source + (cross ? "cross_attn." : "self_attn.");
         addLinear(attention + "q_proj.", target + "attn_q.", width, width);
         addLinear(attention + "k_proj.", target + "attn_k.", config.kvWidth(), width);
@@ -121,7 +124,8 @@ public final class FormerLayout {
         if (tensor == null) {
             faults.add(source + " is missing");
         } else if (!tensor.shape().equals(expected)) {
-            faults.add("%s has shape %s, but the configuration asks for %s".formatted(source, tensor.shape(), expected));
+            faults.add(
+                    "%s has shape %s, but the configuration asks for %s".formatted(source, tensor.shape(), expected));
         } else if (!tensor.type().isFloat()) {
             faults.add("%s is of type %s, but must be F32, F16 or BF16".formatted(source, tensor.type()));
         } else {

@@ -25,7 +25,8 @@ public final class Quantizer {
     private static final double OUTPUT_BITS = 6.5;
 
     /** Keys that say how the file is cut or laid out; the new file has a layout of its own. */
-    private static final List<String> LAYOUT_KEYS = List.of("general.alignment", "split.no", "split.count", "split.tensors.count");
+    private static final List<String> LAYOUT_KEYS =
+            List.of("general.alignment", "split.no", "split.count", "split.tensors.count");
 
     /**
      * How a file is quantised.
@@ -92,7 +93,8 @@ public final class Quantizer {
             }
             List<TensorInfo> tensors = file.tensors();
             boolean tied = tensors.stream().noneMatch(tensor -> tensor.name().equals("output.weight"));
-            List<WeightWriter.Job> jobs = tensors.stream().map(tensor -> job(file, tensor, tied)).toList();
+            List<WeightWriter.Job> jobs =
+                    tensors.stream().map(tensor -> job(file, tensor, tied)).toList();
             return WeightWriter.write(out, existing, metadata(file), jobs, options.progress());
         }
     }
@@ -101,7 +103,9 @@ public final class Quantizer {
 
     private WeightWriter.Job job(GgufFile file, TensorInfo tensor, boolean tied) {
         TensorType wanted = wanted(tensor, tied);
-        TensorType to = isMatrixOfWeights(tensor) ? TensorTypes.fitting(wanted, tensor.shape().getFirst()) : wanted;
+        TensorType to = isMatrixOfWeights(tensor)
+                ? TensorTypes.fitting(wanted, tensor.shape().getFirst())
+                : wanted;
         return new WeightWriter.Job(
                 tensor.name(), tensor.shape(), tensor.type(), wanted, to, new GgufSource(source, file, tensor));
     }
@@ -110,7 +114,8 @@ public final class Quantizer {
         if (!isMatrixOfWeights(tensor)) {
             return tensor.type();
         }
-        boolean output = tensor.name().equals("output.weight") || tied && tensor.name().equals("token_embd.weight");
+        boolean output =
+                tensor.name().equals("output.weight") || tied && tensor.name().equals("token_embd.weight");
         return output ? outputType(options.type()) : options.type();
     }
 
@@ -139,7 +144,8 @@ public final class Quantizer {
         Map<String, GgufValue> values = file.values();
         LAYOUT_KEYS.forEach(values::remove);
         values.remove(TensorTypes.FILE_TYPE);
-        TensorTypes.fileType(options.type()).ifPresent(number -> values.put(TensorTypes.FILE_TYPE, GgufValue.u32(number)));
+        TensorTypes.fileType(options.type())
+                .ifPresent(number -> values.put(TensorTypes.FILE_TYPE, GgufValue.u32(number)));
         if (TensorTypes.isQuantized(options.type())) {
             values.put(TensorTypes.QUANTIZATION_VERSION, GgufValue.u32(TensorTypes.CURRENT_QUANTIZATION_VERSION));
         }

@@ -42,7 +42,9 @@ final class RowConverter implements AutoCloseable {
 
     RowConverter() {
         threads = Runtime.getRuntime().availableProcessors();
-        workers = Executors.newFixedThreadPool(threads, Thread.ofPlatform().daemon().name("icformer-convert-", 0).factory());
+        workers = Executors.newFixedThreadPool(
+                threads,
+                Thread.ofPlatform().daemon().name("icformer-convert-", 0).factory());
     }
 
     /**

@@ -86,7 +86,8 @@ public final class AnswerEvaluation {
 
     /** Answers and reconstructions that {@link #run} goes through. */
     public long steps(Set<Source> sources) {
-        long questions = cases.stream().mapToLong(each -> each.questions().size()).sum();
+        long questions =
+                cases.stream().mapToLong(each -> each.questions().size()).sum();
         int reconstructions = sources.contains(Source.DIGEST) ? Math.min(settings.reconstructions(), cases.size()) : 0;
         return questions * sources.size() + reconstructions;
     }
@@ -100,7 +101,8 @@ public final class AnswerEvaluation {
      *     answer or a reconstruction takes
      */
     public Results run(Set<Source> sources, Runnable step) {
-        List<int[]> contexts = cases.stream().map(each -> prompt.encodeContext(each.context())).toList();
+        List<int[]> contexts =
+                cases.stream().map(each -> prompt.encodeContext(each.context())).toList();
         Results results = new Results(new EnumMap<>(Source.class), new TreeMap<>());
         sources.forEach(source -> results.scores().put(source, new AnswerScores()));
         try (Session session = open(sources, contexts)) {
@@ -109,7 +111,8 @@ public final class AnswerEvaluation {
                 int length = lengthClass(context.length);
                 Digest digest = sources.contains(Source.DIGEST) ? digester.digest(context, settings.digest()) : null;
                 for (AnswerCase.Question question : cases.get(i).questions()) {
-                    for (Map.Entry<Source, AnswerScores> scores : results.scores().entrySet()) {
+                    for (Map.Entry<Source, AnswerScores> scores :
+                            results.scores().entrySet()) {
                         append(session, scores.getKey(), context, digest, question);
                         score(session, scores.getValue(), question, length);
                         step.run();
@@ -148,8 +151,13 @@ public final class AnswerEvaluation {
             for (AnswerCase.Question question : cases.get(i).questions()) {
                 int answer = Math.max(settings.maxTokens(), answer(question).length);
                 for (Source source : sources) {
-                    long positions = frontLength(source, length) + prompt.with(NOTHING, question.text()).length() + answer;
-                    check(positions, "a context of %d tokens, its question and its answer take".formatted(length), source);
+                    long positions = frontLength(source, length)
+                            + prompt.with(NOTHING, question.text()).length()
+                            + answer;
+                    check(
+                            positions,
+                            "a context of %d tokens, its question and its answer take".formatted(length),
+                            source);
                     most = Math.max(most, positions);
                 }
             }
@@ -167,8 +175,7 @@ public final class AnswerEvaluation {
         int trained = model.info().trainedContext();
         if (positions > trained) {
             String taken = "%s %d positions (%s)".formatted(what, positions, source.key());
-            throw new IcfException(
-                    Status.CAPACITY, "%s, but the LLM was trained for %d".formatted(taken, trained));
+            throw new IcfException(Status.CAPACITY, "%s, but the LLM was trained for %d".formatted(taken, trained));
         }
     }
 
@@ -185,7 +192,8 @@ public final class AnswerEvaluation {
     private long digestRows(int length) {
         int kept = settings.digest().chunkRows();
         long chunk = Digester.chunkLength(Math.max(length, 1), digester.info().chunkLength());
-        return Math.ceilDiv(length, chunk) * (kept == DigestOptions.ALL_ROWS ? digester.info().digestRows() : kept);
+        return Math.ceilDiv(length, chunk)
+                * (kept == DigestOptions.ALL_ROWS ? digester.info().digestRows() : kept);
     }
 
     // ---- Answers ----
@@ -209,7 +217,10 @@ public final class AnswerEvaluation {
             session.logits(logits);
             scores.addLoss(LogProbabilities.negative(logits, wanted[0]));
         }
-        scores.add(question, length, session.generate(Sampling.greedy(), settings.maxTokens()).text());
+        scores.add(
+                question,
+                length,
+                session.generate(Sampling.greedy(), settings.maxTokens()).text());
         session.truncate(end);
         int batch = session.info().batchLength();
         for (int first = 0; first < wanted.length - 1; first += batch) {

@@ -37,10 +37,16 @@ public record LogitComparison(
      * @throws IcfException of status MISMATCH if the vocabularies differ; ARGUMENT if the text does not fill two windows
      */
     public static LogitComparison of(
-            Model first, Model second, int[] tokens, TextWindows windows, SessionOptions options, Perplexity.Progress progress) {
+            Model first,
+            Model second,
+            int[] tokens,
+            TextWindows windows,
+            SessionOptions options,
+            Perplexity.Progress progress) {
         checkVocabularies(first.info(), second.info());
         List<int[]> divided = windows.divide(tokens, Perplexity.bos(first));
-        Rows sum = new Rows(windows.context() - 1 - windows.firstRow(), first.info().vocabularySize(), divided.size());
+        Rows sum = new Rows(
+                windows.context() - 1 - windows.firstRow(), first.info().vocabularySize(), divided.size());
         try (LogitRows rowsOfFirst = new LogitRows(first, windows.context(), options);
                 LogitRows rowsOfSecond = new LogitRows(second, windows.context(), options)) {
             for (int i = 0; i < divided.size(); i++) {
@@ -99,7 +105,10 @@ public record LogitComparison(
             double[] sorted = Arrays.copyOf(divergences, count);
             Arrays.sort(sorted);
             double mean = Arrays.stream(sorted).sum() / count;
-            double variance = Arrays.stream(sorted).map(each -> (each - mean) * (each - mean)).sum() / count;
+            double variance = Arrays.stream(sorted)
+                            .map(each -> (each - mean) * (each - mean))
+                            .sum()
+                    / count;
             double median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
             return new LogitComparison(
                     mean,

@@ -56,7 +56,8 @@ final class LogitRows implements AutoCloseable {
                 session.logits(0, kept, batch);
             }
             for (int i = 0; i < kept; i++) {
-                MemorySegment.copy(batch, ValueLayout.JAVA_FLOAT, (long) i * row.length * Float.BYTES, row, 0, row.length);
+                MemorySegment.copy(
+                        batch, ValueLayout.JAVA_FLOAT, (long) i * row.length * Float.BYTES, row, 0, row.length);
                 sink.accept(row, window[end - kept + i + 1]);
             }
         }

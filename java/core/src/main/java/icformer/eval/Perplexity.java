@@ -37,12 +37,16 @@ public record Perplexity(double perplexity, double error, long tokens, int windo
      * @param options of the session that computes; its lengths are chosen by the windows
      * @throws icformer.error.IcfException of status ARGUMENT if the text does not fill two windows
      */
-    public static Perplexity of(Model model, int[] tokens, TextWindows windows, SessionOptions options, Progress progress) {
+    public static Perplexity of(
+            Model model, int[] tokens, TextWindows windows, SessionOptions options, Progress progress) {
         List<int[]> divided = windows.divide(tokens, bos(model));
         Sum sum = new Sum();
         try (LogitRows rows = new LogitRows(model, windows.context(), options)) {
             for (int i = 0; i < divided.size(); i++) {
-                rows.run(divided.get(i), windows.firstRow(), (logits, next) -> sum.add(LogProbabilities.negative(logits, next)));
+                rows.run(
+                        divided.get(i),
+                        windows.firstRow(),
+                        (logits, next) -> sum.add(LogProbabilities.negative(logits, next)));
                 progress.onWindow(i + 1, divided.size());
             }
         }

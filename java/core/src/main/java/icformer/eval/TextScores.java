@@ -20,7 +20,10 @@ public final class TextScores {
 
     /** Lower-case words and numbers of a text. */
     public static List<String> words(String text) {
-        return WORD.matcher(text.toLowerCase(Locale.ROOT)).results().map(MatchResult::group).toList();
+        return WORD.matcher(text.toLowerCase(Locale.ROOT))
+                .results()
+                .map(MatchResult::group)
+                .toList();
     }
 
     /** 1 if both have the same words, 0 otherwise. */
@@ -89,6 +92,8 @@ public final class TextScores {
     }
 
     private static <T> int common(Map<List<T>, Integer> a, Map<List<T>, Integer> b) {
-        return a.entrySet().stream().mapToInt(gram -> Math.min(gram.getValue(), b.getOrDefault(gram.getKey(), 0))).sum();
+        return a.entrySet().stream()
+                .mapToInt(gram -> Math.min(gram.getValue(), b.getOrDefault(gram.getKey(), 0)))
+                .sum();
     }
 }

@@ -19,7 +19,10 @@ public record TextWindows(int context, int stride, int limit) {
     public TextWindows {
         Checks.argument(context >= 2, "context is %d, but must be 2 or more", context);
         Checks.argument(
-                stride >= 0 && stride < context, "stride is %d, but must be 0 to %d, below the context", stride, context - 1);
+                stride >= 0 && stride < context,
+                "stride is %d, but must be 0 to %d, below the context",
+                stride,
+                context - 1);
         Checks.argument(limit >= 0, "limit is %d, but must be 0 or more", limit);
     }
 

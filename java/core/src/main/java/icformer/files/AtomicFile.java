@@ -65,8 +65,7 @@ public final class AtomicFile implements AutoCloseable {
         Path temporary = folder.resolve("." + target.getFileName() + "." + UUID.randomUUID() + ".part");
         Unfinished.add(temporary);
         try {
-            FileChannel channel =
-                    FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
             return new AtomicFile(target, temporary, existing, channel);
         } catch (FileSystemException e) { // it names the temporary file, which nobody has heard of
             Unfinished.remove(temporary);

@@ -44,7 +44,9 @@ public final class Checkpoint {
             }
         }
         throw new NoSuchFileException(
-                folder.toString(), null, "holds neither model.safetensors nor pytorch_model.bin, in one piece or in shards");
+                folder.toString(),
+                null,
+                "holds neither model.safetensors nor pytorch_model.bin, in one piece or in shards");
     }
 
     /**
@@ -95,7 +97,11 @@ public final class Checkpoint {
 
     /** A shard lies beside its index: a name that leads elsewhere is refused. */
     private static Path shardPath(Path index, String name) throws IOException {
-        if (name.isEmpty() || name.contains("/") || name.contains("\\") || name.startsWith(".") || name.indexOf(0) >= 0) {
+        if (name.isEmpty()
+                || name.contains("/")
+                || name.contains("\\")
+                || name.startsWith(".")
+                || name.indexOf(0) >= 0) {
             throw Failures.format(index, "%s is no file name", name);
         }
         return index.resolveSibling(name);

@@ -45,7 +45,10 @@ public record GgufValue(MemorySegment bytes) {
     /** A text. */
     public static GgufValue text(String text) {
         byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
-        return of(buffer(12 + utf8.length).putInt(Type.TEXT.ordinal()).putLong(utf8.length).put(utf8));
+        return of(buffer(12 + utf8.length)
+                .putInt(Type.TEXT.ordinal())
+                .putLong(utf8.length)
+                .put(utf8));
     }
 
     /**
@@ -78,7 +81,11 @@ public record GgufValue(MemorySegment bytes) {
     /** An array of texts. */
     public static GgufValue texts(List<String> texts) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        bytes.writeBytes(buffer(16).putInt(Type.ARRAY.ordinal()).putInt(Type.TEXT.ordinal()).putLong(texts.size()).array());
+        bytes.writeBytes(buffer(16)
+                .putInt(Type.ARRAY.ordinal())
+                .putInt(Type.TEXT.ordinal())
+                .putLong(texts.size())
+                .array());
         for (String text : texts) {
             byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
             bytes.writeBytes(buffer(8).putLong(utf8.length).array());

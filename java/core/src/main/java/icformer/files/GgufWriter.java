@@ -38,7 +38,8 @@ public final class GgufWriter implements AutoCloseable {
                 throw new IllegalArgumentException("tensor name %s is longer than 63 bytes".formatted(name));
             }
             if (shape.isEmpty() || shape.size() > MAX_DIMENSIONS) {
-                throw new IllegalArgumentException("tensor %s: 1 to 4 dimensions, not %d".formatted(name, shape.size()));
+                throw new IllegalArgumentException(
+                        "tensor %s: 1 to 4 dimensions, not %d".formatted(name, shape.size()));
             }
         }
 
@@ -86,7 +87,8 @@ public final class GgufWriter implements AutoCloseable {
      */
     public void write(MemorySegment data) throws IOException {
         if (data.byteSize() > remaining) {
-            throw new IllegalArgumentException("%d bytes for the %d that are left".formatted(data.byteSize(), remaining));
+            throw new IllegalArgumentException(
+                    "%d bytes for the %d that are left".formatted(data.byteSize(), remaining));
         }
         out.write(data);
         remaining -= data.byteSize();
@@ -105,7 +107,8 @@ public final class GgufWriter implements AutoCloseable {
      */
     public long commit() throws IOException {
         if (current < tensors.size()) {
-            throw new IllegalStateException("tensor %s is not complete".formatted(tensors.get(current).name()));
+            throw new IllegalStateException(
+                    "tensor %s is not complete".formatted(tensors.get(current).name()));
         }
         long length = out.length();
         out.commit();
@@ -121,7 +124,11 @@ public final class GgufWriter implements AutoCloseable {
     private static byte[] header(Map<String, GgufValue> values, List<Entry> tensors) {
         ByteArrayOutputStream header = new ByteArrayOutputStream();
         header.writeBytes(new byte[] {'G', 'G', 'U', 'F'});
-        header.writeBytes(buffer(20).putInt(VERSION).putLong(tensors.size()).putLong(values.size()).array());
+        header.writeBytes(buffer(20)
+                .putInt(VERSION)
+                .putLong(tensors.size())
+                .putLong(values.size())
+                .array());
         values.forEach((key, value) -> {
             writeText(header, key);
             header.writeBytes(value.bytes().toArray(ValueLayout.JAVA_BYTE));
@@ -129,7 +136,8 @@ public final class GgufWriter implements AutoCloseable {
         long offset = 0;
         for (Entry tensor : tensors) {
             writeText(header, tensor.name());
-            ByteBuffer info = buffer(16 + 8 * tensor.shape().size()).putInt(tensor.shape().size());
+            ByteBuffer info =
+                    buffer(16 + 8 * tensor.shape().size()).putInt(tensor.shape().size());
             tensor.shape().forEach(info::putLong);
             header.writeBytes(info.putInt(tensor.type()).putLong(offset).array());
             offset = Math.addExact(offset, tensor.paddedBytes());

@@ -180,18 +180,32 @@ public final class Safetensors {
             long dataBytes = bytes.byteSize() - dataStart;
             if (begin > end || end > dataBytes) {
                 throw Failures.format(
-                        file, "tensor %s: bytes %d to %d are not within the %d bytes of data", name, begin, end, dataBytes);
+                        file,
+                        "tensor %s: bytes %d to %d are not within the %d bytes of data",
+                        name,
+                        begin,
+                        end,
+                        dataBytes);
             }
             long expected = byteSize(name, type, shape);
             if (end - begin != expected) {
                 throw Failures.format(
-                        file, "tensor %s: %s of shape %s takes %d bytes, but %d are given", name, type, shape, expected,
+                        file,
+                        "tensor %s: %s of shape %s takes %d bytes, but %d are given",
+                        name,
+                        type,
+                        shape,
+                        expected,
                         end - begin);
             }
             if ((dataStart + begin) % type.bytes() != 0) {
                 throw Failures.format(
-                        file, "tensor %s: begins at byte %d, which is not a multiple of the %d bytes of %s", name,
-                        dataStart + begin, type.bytes(), type);
+                        file,
+                        "tensor %s: begins at byte %d, which is not a multiple of the %d bytes of %s",
+                        name,
+                        dataStart + begin,
+                        type.bytes(),
+                        type);
             }
             return StoredTensor.contiguous(
                     name, type, shape, bytes.asSlice(dataStart + begin, expected), file, dataStart + begin);
@@ -245,12 +259,16 @@ public final class Safetensors {
 
         private void expect(@Nullable JsonToken token, JsonToken expected, String what) throws IOException {
             if (token != expected) {
-                throw Failures.format(file, "%s: expected %s", what, switch (expected) {
-                    case START_OBJECT -> "an object";
-                    case START_ARRAY -> "an array";
-                    case VALUE_STRING -> "a string";
-                    default -> "an integer";
-                });
+                throw Failures.format(
+                        file,
+                        "%s: expected %s",
+                        what,
+                        switch (expected) {
+                            case START_OBJECT -> "an object";
+                            case START_ARRAY -> "an array";
+                            case VALUE_STRING -> "a string";
+                            default -> "an integer";
+                        });
             }
         }
     }

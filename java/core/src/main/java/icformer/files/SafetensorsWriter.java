@@ -68,7 +68,8 @@ public final class SafetensorsWriter implements AutoCloseable {
             out.close();
             throw e;
         }
-        return new SafetensorsWriter(out, entries.stream().mapToLong(Entry::bytes).sum());
+        return new SafetensorsWriter(
+                out, entries.stream().mapToLong(Entry::bytes).sum());
     }
 
     /** Writes a file of one tensor. */
@@ -88,7 +89,8 @@ public final class SafetensorsWriter implements AutoCloseable {
      */
     public void write(MemorySegment data) throws IOException {
         if (data.byteSize() > remaining) {
-            throw new IllegalArgumentException("%d bytes for the %d that are left".formatted(data.byteSize(), remaining));
+            throw new IllegalArgumentException(
+                    "%d bytes for the %d that are left".formatted(data.byteSize(), remaining));
         }
         out.write(data);
         remaining -= data.byteSize();
@@ -116,10 +118,12 @@ public final class SafetensorsWriter implements AutoCloseable {
     private static byte[] header(Map<String, String> metadata, List<Entry> entries) throws IOException {
         byte[] json = json(metadata, entries);
         int length = Math.ceilDiv(8 + json.length, ALIGNMENT) * ALIGNMENT;
-        byte[] header = Arrays.copyOf(ByteBuffer.allocate(8)
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .putLong(length - 8L)
-                .array(), length);
+        byte[] header = Arrays.copyOf(
+                ByteBuffer.allocate(8)
+                        .order(ByteOrder.LITTLE_ENDIAN)
+                        .putLong(length - 8L)
+                        .array(),
+                length);
         System.arraycopy(json, 0, header, 8, json.length);
         Arrays.fill(header, 8 + json.length, length, (byte) ' ');
         return header;

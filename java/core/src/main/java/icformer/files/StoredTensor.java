@@ -21,7 +21,13 @@ import java.util.stream.Collectors;
  * @param offset byte of the file at which {@code data} begins; {@link #NOT_IN_FILE} where the data are not the file's own
  */
 public record StoredTensor(
-        String name, ElementType type, List<Long> shape, List<Long> strides, MemorySegment data, Path file, long offset) {
+        String name,
+        ElementType type,
+        List<Long> shape,
+        List<Long> strides,
+        MemorySegment data,
+        Path file,
+        long offset) {
 
     /** The data were unpacked, or come from elsewhere. */
     public static final long NOT_IN_FILE = -1;
@@ -124,8 +130,12 @@ public record StoredTensor(
         for (long row = 0; row < count; row++) {
             long start = rowStart(first + row) * type.bytes();
             for (long i = 0; i < rowLength(); i++) {
-                MemorySegment.copy(data, start + i * elementStride * type.bytes(), target,
-                        row * rowBytes + i * type.bytes(), type.bytes());
+                MemorySegment.copy(
+                        data,
+                        start + i * elementStride * type.bytes(),
+                        target,
+                        row * rowBytes + i * type.bytes(),
+                        type.bytes());
             }
         }
     }

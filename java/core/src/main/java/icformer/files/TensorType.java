@@ -42,7 +42,8 @@ public final class TensorType {
 
     /** The type of that name, in any case; an exception of status ARGUMENT if there is none. */
     public static TensorType of(String name) {
-        return find(name).orElseThrow(() -> new IcfException(Status.ARGUMENT, "there is no tensor type '" + name + "'"));
+        return find(name)
+                .orElseThrow(() -> new IcfException(Status.ARGUMENT, "there is no tensor type '" + name + "'"));
     }
 
     /** The type of that name, in any case. */
@@ -53,7 +54,10 @@ public final class TensorType {
 
     /** All types, by number. */
     public static List<TensorType> all() {
-        return IntStream.range(0, NUMBERS).boxed().flatMap(number -> tryOf(number).stream()).toList();
+        return IntStream.range(0, NUMBERS)
+                .boxed()
+                .flatMap(number -> tryOf(number).stream())
+                .toList();
     }
 
     private static Optional<TensorType> tryOf(int number) {

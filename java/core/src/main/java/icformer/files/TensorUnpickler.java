@@ -100,7 +100,8 @@ final class TensorUnpickler {
      */
     static Map<String, Tensor> read(MemorySegment pickle, Path file) throws IOException {
         if (pickle.byteSize() > MAX_BYTES) {
-            throw Failures.unsupported(file, "a pickle of %d bytes is too large to name tensors only", pickle.byteSize());
+            throw Failures.unsupported(
+                    file, "a pickle of %d bytes is too large to name tensors only", pickle.byteSize());
         }
         TensorUnpickler machine = new TensorUnpickler(pickle, file);
         Object root;
@@ -188,8 +189,9 @@ final class TensorUnpickler {
             case 'X' -> text(i32() & 0xFFFFFFFFL); // BINUNICODE
             case 0x8c -> text(u8()); // SHORT_BINUNICODE
             case 0x8d -> text(i64()); // BINUNICODE8
-            default -> throw Failures.unsupported(
-                    file, "the pickle uses instruction 0x%02x, which tensors do not need; refused", instruction);
+            default ->
+                throw Failures.unsupported(
+                        file, "the pickle uses instruction 0x%02x, which tensors do not need; refused", instruction);
         };
     }
 
@@ -207,8 +209,10 @@ final class TensorUnpickler {
             }
         }
         throw Failures.unsupported(
-                file, "the pickle uses %s.%s, which tensors of float32, float16 or bfloat16 do not need; refused",
-                printable(module), printable(symbol));
+                file,
+                "the pickle uses %s.%s, which tensors of float32, float16 or bfloat16 do not need; refused",
+                printable(module),
+                printable(symbol));
     }
 
     /** The persistent id {@code ("storage", type, key, location, elements)}. The location, such as cuda:0, is ignored. */

@@ -58,7 +58,8 @@ final class TorchFile {
         return Collections.unmodifiableMap(tensors);
     }
 
-    private static StoredTensor tensor(String name, TensorUnpickler.Tensor view, MemorySegment storage, MemorySegment archive, Path file) {
+    private static StoredTensor tensor(
+            String name, TensorUnpickler.Tensor view, MemorySegment storage, MemorySegment archive, Path file) {
         ElementType type = view.storage().type();
         MemorySegment data = storage.asSlice(view.offset() * type.bytes());
         boolean stored = archive.asOverlappingSlice(data).isPresent(); // else it was packed
@@ -101,8 +102,12 @@ final class TorchFile {
         }
         if (size % storage.type().bytes() != 0 || size / storage.type().bytes() != storage.elements()) {
             throw Failures.format(
-                    file, "zip entry %s: %d bytes are not the %d elements of %s that the pickle announces", entry, size,
-                    storage.elements(), storage.type());
+                    file,
+                    "zip entry %s: %d bytes are not the %d elements of %s that the pickle announces",
+                    entry,
+                    size,
+                    storage.elements(),
+                    storage.type());
         }
     }
 }

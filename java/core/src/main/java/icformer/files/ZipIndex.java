@@ -97,16 +97,21 @@ final class ZipIndex {
                     inflater.setInput(entry.packed().asSlice(read, length).asByteBuffer());
                     read += length;
                 }
-                ByteBuffer target = unpacked.asSlice(written, Math.min(1 << 20, entry.size() - written)).asByteBuffer();
+                ByteBuffer target = unpacked.asSlice(written, Math.min(1 << 20, entry.size() - written))
+                        .asByteBuffer();
                 int length = inflater.inflate(target);
                 written += length;
                 if (length == 0 && !inflater.needsInput() && !inflater.finished()) {
-                    throw Failures.format(file, "zip entry %s: unpacks to more than the %d bytes it declares", name,
-                            entry.size());
+                    throw Failures.format(
+                            file, "zip entry %s: unpacks to more than the %d bytes it declares", name, entry.size());
                 }
             }
             if (written != entry.size()) {
-                throw Failures.format(file, "zip entry %s: unpacks to %d bytes, not to the %d it declares", name, written,
+                throw Failures.format(
+                        file,
+                        "zip entry %s: unpacks to %d bytes, not to the %d it declares",
+                        name,
+                        written,
                         entry.size());
             }
             return unpacked;
@@ -151,7 +156,8 @@ final class ZipIndex {
 
     private long readEntry(MemorySegment directory, long at) throws IOException {
         if (directory.get(U32, at) != CENTRAL) {
-            throw Failures.format(file, "the zip archive is damaged: entry %d of its directory is none", entries.size());
+            throw Failures.format(
+                    file, "the zip archive is damaged: entry %d of its directory is none", entries.size());
         }
         int flags = Short.toUnsignedInt(directory.get(U16, at + 8));
         int method = Short.toUnsignedInt(directory.get(U16, at + 10));
@@ -162,7 +168,8 @@ final class ZipIndex {
         int commentBytes = Short.toUnsignedInt(directory.get(U16, at + 32));
         long local = Integer.toUnsignedLong(directory.get(U32, at + 42));
         String name = new String(
-                directory.asSlice(at + CENTRAL_BYTES, nameBytes).toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8);
+                directory.asSlice(at + CENTRAL_BYTES, nameBytes).toArray(ValueLayout.JAVA_BYTE),
+                StandardCharsets.UTF_8);
 
         Zip64 wide = new Zip64(directory.asSlice(at + CENTRAL_BYTES + nameBytes, extraBytes));
         size = wide.orElse(size);

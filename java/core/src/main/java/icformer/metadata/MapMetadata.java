@@ -66,7 +66,9 @@ final class MapMetadata implements Metadata {
 
     @Override
     public double[] numbers(String key) {
-        return elements(key).stream().mapToDouble(element -> toNumber(key, element)).toArray();
+        return elements(key).stream()
+                .mapToDouble(element -> toNumber(key, element))
+                .toArray();
     }
 
     private Object value(String key) {
@@ -118,8 +120,10 @@ final class MapMetadata implements Metadata {
             case Boolean _ -> Kind.BOOL;
             case Integer _, Long _ -> Kind.INTEGER;
             case Float _, Double _ -> Kind.NUMBER;
-            default -> throw new IcfException(
-                    Status.ARGUMENT, "key '" + name + "' cannot hold a " + value.getClass().getSimpleName());
+            default ->
+                throw new IcfException(
+                        Status.ARGUMENT,
+                        "key '" + name + "' cannot hold a " + value.getClass().getSimpleName());
         };
     }
 }

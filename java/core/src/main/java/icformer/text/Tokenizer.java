@@ -35,9 +35,11 @@ public sealed interface Tokenizer permits VocabularyTokenizer {
         return switch (model) {
             case "llama" -> new SentencePieceTokenizer(metadata);
             case "gpt2" -> new BytePairTokenizer(metadata);
-            default -> throw new IcfException(
-                    Status.UNSUPPORTED,
-                    "the tokenizer '" + model + "' is not known; known are llama (SentencePiece) and gpt2 (byte-level BPE)");
+            default ->
+                throw new IcfException(
+                        Status.UNSUPPORTED,
+                        "the tokenizer '" + model
+                                + "' is not known; known are llama (SentencePiece) and gpt2 (byte-level BPE)");
         };
     }
 

@@ -87,7 +87,8 @@ abstract sealed class VocabularyTokenizer implements Tokenizer permits BytePairT
     }
 
     private int check(int id) {
-        Checks.argument(id >= 0 && id < vocabulary.size(), "token %d is not within 0 and %d", id, vocabulary.size() - 1);
+        Checks.argument(
+                id >= 0 && id < vocabulary.size(), "token %d is not within 0 and %d", id, vocabulary.size() - 1);
         return id;
     }
 

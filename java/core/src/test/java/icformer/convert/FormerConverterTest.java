@@ -65,8 +65,16 @@ class FormerConverterTest {
                     GgufFile file = GgufFile.open(out)) {
                 Map<String, StoredTensor> weights = Checkpoint.readWeights(checkpoint, arena);
                 assertSame(file, out, "blk.1.ffn_down.weight", weights.get("encoder.layers.1.mlp.down_proj.weight"));
-                assertSame(file, out, "blk.2.attn_output.weight", weights.get("encoder.layers.2.cross_attn.o_proj.weight"));
-                assertWidened(file, out, "blk.0.context_norm.weight", weights.get("encoder.layers.0.context_layernorm.weight"));
+                assertSame(
+                        file,
+                        out,
+                        "blk.2.attn_output.weight",
+                        weights.get("encoder.layers.2.cross_attn.o_proj.weight"));
+                assertWidened(
+                        file,
+                        out,
+                        "blk.0.context_norm.weight",
+                        weights.get("encoder.layers.0.context_layernorm.weight"));
                 assertWidened(file, out, "output_norm.weight", weights.get("encoder.norm.weight"));
                 Safetensors learned = Safetensors.open(checkpoint.resolve("param_check.safetensors"), arena);
                 assertWidened(file, out, "digest_embd.weight", learned.tensors().get("digest_embeddings"));
@@ -79,7 +87,9 @@ class FormerConverterTest {
     void recordsSizesPromptsAndName() throws IOException {
         Path out = folder.resolve("out.gguf");
         FormerConverter.convert(
-                Checkpoints.TINY, out, OPTIONS.withName("tiny").withChunkLength(64).withPrompt("<s>a\n", "Q: ", "\nA:"));
+                Checkpoints.TINY,
+                out,
+                OPTIONS.withName("tiny").withChunkLength(64).withPrompt("<s>a\n", "Q: ", "\nA:"));
         try (GgufFile file = GgufFile.open(out)) {
             Metadata metadata = file.metadata();
             assertThat(metadata.text("general.architecture")).isEqualTo("icformer");
@@ -90,7 +100,8 @@ class FormerConverterTest {
             assertThat(metadata.integer("icformer.feed_forward_length")).isEqualTo(160);
             assertThat(metadata.integer("icformer.attention.head_count")).isEqualTo(4);
             assertThat(metadata.integer("icformer.attention.head_count_kv")).isEqualTo(4);
-            assertThat(metadata.number("icformer.attention.layer_norm_rms_epsilon")).isEqualTo((double) 1e-6f);
+            assertThat(metadata.number("icformer.attention.layer_norm_rms_epsilon"))
+                    .isEqualTo((double) 1e-6f);
             assertThat(metadata.number("icformer.rope.freq_base")).isEqualTo(10000);
             assertThat(metadata.contains("icformer.rope.scaling.type")).isFalse();
             assertThat(metadata.integer("icformer.digest_count")).isEqualTo(16);
@@ -127,7 +138,8 @@ class FormerConverterTest {
         FormerConverter.convert(checkpoint, out, OPTIONS.withType(TensorType.of("f32")));
         try (Arena arena = Arena.ofConfined();
                 Digester digester = Digester.open(out, TestData.ONE_THREAD)) {
-            StoredTensor context = Safetensors.open(checkpoint.resolve("inputs.safetensors"), arena).onlyTensor();
+            StoredTensor context = Safetensors.open(checkpoint.resolve("inputs.safetensors"), arena)
+                    .onlyTensor();
             StoredTensor expected = Safetensors.open(checkpoint.resolve("outputs.safetensors"), arena)
                     .tensors()
                     .get(name + ".digest");
@@ -140,7 +152,8 @@ class FormerConverterTest {
     @Test
     void quantisesMatricesAndReportsWhereTheirRowsDoNotFit() throws IOException {
         Path out = folder.resolve("out.gguf");
-        ConversionReport report = FormerConverter.convert(Checkpoints.TINY, out, OPTIONS.withType(TensorType.of("q8_0")));
+        ConversionReport report =
+                FormerConverter.convert(Checkpoints.TINY, out, OPTIONS.withType(TensorType.of("q8_0")));
         for (ConversionReport.Tensor tensor : report.tensors()) {
             boolean matrix = tensor.shape().size() == 2 && !tensor.name().equals("digest_embd.weight");
             assertThat(tensor.to().name()).as(tensor.name()).isEqualTo(matrix ? "q8_0" : "f32");
@@ -153,8 +166,8 @@ class FormerConverterTest {
         }
 
         // rows of 64 and 160 elements are no blocks of 256
-        ConversionReport fallen =
-                FormerConverter.convert(Checkpoints.TINY, out, OPTIONS.withType(TensorType.of("q4_K")).withReplace(true));
+        ConversionReport fallen = FormerConverter.convert(
+                Checkpoints.TINY, out, OPTIONS.withType(TensorType.of("q4_K")).withReplace(true));
         ConversionReport.Tensor matrix = fallen.tensors().stream()
                 .filter(tensor -> tensor.name().equals("blk.0.ffn_down.weight"))
                 .findFirst()
@@ -208,7 +221,11 @@ class FormerConverterTest {
                 Digester digester = Digester.open(out)) {
             List<String> names = file.tensors().stream().map(TensorInfo::name).toList();
             assertThat(names)
-                    .contains("blk.0.context_norm.weight", "blk.0.attn_k.bias", "blk.1.attn_output.bias", "blk.1.attn_norm.weight")
+                    .contains(
+                            "blk.0.context_norm.weight",
+                            "blk.0.attn_k.bias",
+                            "blk.1.attn_output.bias",
+                            "blk.1.attn_norm.weight")
                     .doesNotContain("blk.1.context_norm.weight", "marker_ft.weight");
             assertThat(file.metadata().text("icformer.rope.scaling.type")).isEqualTo("linear");
             assertThat(file.metadata().number("icformer.rope.scaling.factor")).isEqualTo(4);
@@ -246,13 +263,15 @@ class FormerConverterTest {
                 GgufFile file = GgufFile.open(out);
                 Digester digester = model.openDigester(out)) {
             assertThat(file.metadata().text("icformer.target.architecture")).isEqualTo("llama");
-            assertThat(file.metadata().integer("icformer.target.embedding_length")).isEqualTo(64);
+            assertThat(file.metadata().integer("icformer.target.embedding_length"))
+                    .isEqualTo(64);
             assertThat(file.metadata().integer("icformer.target.vocab_size"))
                     .isEqualTo(model.info().vocabularySize());
             assertThat(file.metadata().integer("icformer.target.vocab_hash"))
                     .isEqualTo(model.info().vocabularyHash())
                     .isNotZero();
-            assertThat(digester.info().targetVocabularyHash()).isEqualTo(model.info().vocabularyHash());
+            assertThat(digester.info().targetVocabularyHash())
+                    .isEqualTo(model.info().vocabularyHash());
         }
 
         Path narrower = TestData.fixture("decoder-llama-bias.gguf");
@@ -269,13 +288,17 @@ class FormerConverterTest {
         try (Arena arena = Arena.ofConfined()) {
             Map<String, StoredTensor> weights = new LinkedHashMap<>(Checkpoint.readWeights(Checkpoints.TINY, arena));
             weights.remove("encoder.norm.weight");
-            weights.put("encoder.layers.0.mlp.up_proj.weight", weights.get("encoder.layers.0.cross_attn.q_proj.weight"));
-            weights.put("encoder.layers.0.cross_attn.q_proj.bias", weights.get("encoder.layers.0.context_layernorm.weight"));
+            weights.put(
+                    "encoder.layers.0.mlp.up_proj.weight", weights.get("encoder.layers.0.cross_attn.q_proj.weight"));
+            weights.put(
+                    "encoder.layers.0.cross_attn.q_proj.bias",
+                    weights.get("encoder.layers.0.context_layernorm.weight"));
             weights.put("lm_head.weight", weights.get("encoder.layers.0.context_layernorm.weight"));
             write(checkpoint.resolve("model.safetensors"), weights);
         }
         assertThatThrownBy(() -> FormerConverter.convert(checkpoint, folder.resolve("out.gguf"), OPTIONS))
-                .isInstanceOfSatisfying(ModelFileException.class, e -> assertThat(e.status()).isEqualTo(Status.FORMAT))
+                .isInstanceOfSatisfying(
+                        ModelFileException.class, e -> assertThat(e.status()).isEqualTo(Status.FORMAT))
                 .hasMessageContaining("encoder.norm.weight is missing")
                 .hasMessageContaining(
                         "encoder.layers.0.mlp.up_proj.weight has shape [64, 64], but the configuration asks for [160, 64]")
@@ -336,12 +359,14 @@ class FormerConverterTest {
             rope_scaling              | {"type": "linear", "factor": -1}     | FORMAT      | rope_scaling.factor is no number above 0
             rope_scaling              | {"type": "linear", "rope_type": "x"} | FORMAT      | rope_scaling has type linear and rope_type x
             """)
-    void namesWhatIsWrongWithTheConfiguration(String key, String value, Status status, String reason) throws IOException {
+    void namesWhatIsWrongWithTheConfiguration(String key, String value, Status status, String reason)
+            throws IOException {
         Path checkpoint = emptyCheckpoint("bad", Checkpoints.TINY);
         Files.copy(Checkpoints.TINY.resolve("model.safetensors"), checkpoint.resolve("model.safetensors"));
         editConfig(checkpoint, Map.of(key, value));
         assertThatThrownBy(() -> FormerConverter.convert(checkpoint, folder.resolve("out.gguf"), OPTIONS))
-                .isInstanceOfSatisfying(ModelFileException.class, e -> assertThat(e.status()).isEqualTo(status))
+                .isInstanceOfSatisfying(
+                        ModelFileException.class, e -> assertThat(e.status()).isEqualTo(status))
                 .hasMessageContaining(reason);
         assertThat(folder.resolve("out.gguf")).doesNotExist();
     }
@@ -356,7 +381,9 @@ class FormerConverterTest {
             weights.put("encoder.layers.0.cross_attn.q_proj.weight", tensor(values, 64, 64));
             write(checkpoint.resolve("other.safetensors"), weights);
         }
-        Files.move(checkpoint.resolve("other.safetensors"), checkpoint.resolve("model.safetensors"),
+        Files.move(
+                checkpoint.resolve("other.safetensors"),
+                checkpoint.resolve("model.safetensors"),
                 StandardCopyOption.REPLACE_EXISTING);
         assertThatThrownBy(() -> FormerConverter.convert(
                         checkpoint, folder.resolve("out.gguf"), OPTIONS.withType(TensorType.of("f16"))))
@@ -428,7 +455,8 @@ class FormerConverterTest {
     }
 
     /** 2 layers of 4 heads and random weights in F16, digests in F32, no marker FT. */
-    private Path randomCheckpoint(Map<String, String> config, int width, int interval, boolean bias) throws IOException {
+    private Path randomCheckpoint(Map<String, String> config, int width, int interval, boolean bias)
+            throws IOException {
         Path checkpoint = emptyCheckpoint("random", Checkpoints.TINY);
         editConfig(checkpoint, Map.of("num_hidden_layers", "2"));
         editConfig(checkpoint, config);
@@ -456,8 +484,7 @@ class FormerConverterTest {
             }
         }
         write(checkpoint.resolve("model.safetensors"), weights);
-        TorchFiles.write(
-                checkpoint.resolve("param.pt"), Map.of("digest_embeddings", random(1, 16, width)));
+        TorchFiles.write(checkpoint.resolve("param.pt"), Map.of("digest_embeddings", random(1, 16, width)));
         return checkpoint;
     }
 
@@ -486,7 +513,9 @@ class FormerConverterTest {
     private static void write(Path file, Map<String, StoredTensor> tensors) throws IOException {
         List<SafetensorsWriter.Entry> entries = tensors.entrySet().stream()
                 .map(entry -> new SafetensorsWriter.Entry(
-                        entry.getKey(), entry.getValue().type(), entry.getValue().shape()))
+                        entry.getKey(),
+                        entry.getValue().type(),
+                        entry.getValue().shape()))
                 .toList();
         try (SafetensorsWriter writer = SafetensorsWriter.create(file, AtomicFile.Existing.KEEP, Map.of(), entries)) {
             for (StoredTensor tensor : tensors.values()) {
@@ -523,7 +552,9 @@ class FormerConverterTest {
 
     private static void assertSame(GgufFile file, Path path, String name, StoredTensor expected) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
-            assertThat(data(file, path, name, arena).mismatch(expected.bytes())).as(name).isEqualTo(-1);
+            assertThat(data(file, path, name, arena).mismatch(expected.bytes()))
+                    .as(name)
+                    .isEqualTo(-1);
         }
     }
 

@@ -39,7 +39,12 @@ class QuantizerTest {
     /** Relative errors of the types on normally distributed weights, roughly: 2^-bits, over the block's range. */
     @ParameterizedTest
     @CsvSource({
-        "f32, 0, 0", "f16, 1e-5, 5e-4", "bf16, 5e-4, 4e-3", "q8_0, 2e-3, 1e-2", "q5_1, 2e-2, 6e-2", "q4_0, 5e-2, 0.15",
+        "f32, 0, 0",
+        "f16, 1e-5, 5e-4",
+        "bf16, 5e-4, 4e-3",
+        "q8_0, 2e-3, 1e-2",
+        "q5_1, 2e-2, 6e-2",
+        "q4_0, 5e-2, 0.15",
         "iq4_nl, 4e-2, 0.12"
     })
     void everyErrorIsThatOfItsType(String type, double least, double most) throws IOException {
@@ -69,7 +74,9 @@ class QuantizerTest {
             assertThat(actual.keySet()).containsAll(expected.keySet());
             expected.forEach((key, value) -> {
                 if (!key.equals("general.file_type")) {
-                    assertThat(actual.get(key).bytes().mismatch(value.bytes())).as(key).isEqualTo(-1);
+                    assertThat(actual.get(key).bytes().mismatch(value.bytes()))
+                            .as(key)
+                            .isEqualTo(-1);
                 }
             });
             assertThat(after.metadata().integer("general.file_type")).isEqualTo(7);
@@ -110,7 +117,8 @@ class QuantizerTest {
                 Arena arena = Arena.ofConfined()) {
             assertThat(a.tensors()).isEqualTo(b.tensors());
             MemorySegment data = MappedFile.map(quantized, arena).asSlice(a.dataOffset());
-            assertThat(data.mismatch(MappedFile.map(converted, arena).asSlice(b.dataOffset()))).isEqualTo(-1);
+            assertThat(data.mismatch(MappedFile.map(converted, arena).asSlice(b.dataOffset())))
+                    .isEqualTo(-1);
         }
     }
 
@@ -123,9 +131,11 @@ class QuantizerTest {
                 .containsExactly("token_embd.weight q4_K", "output.weight q6_K", "blk.0.attn_q.weight q4_K");
 
         Path tied = gguf("tied.gguf", List.of("token_embd.weight", "blk.0.attn_q.weight"), 256);
-        assertThat(types(Quantizer.quantize(tied, folder.resolve("b.gguf"), Quantizer.Options.of(TensorType.of("q4_0")))))
+        assertThat(types(Quantizer.quantize(
+                        tied, folder.resolve("b.gguf"), Quantizer.Options.of(TensorType.of("q4_0")))))
                 .containsExactly("token_embd.weight q6_K", "blk.0.attn_q.weight q4_0");
-        assertThat(types(Quantizer.quantize(tied, folder.resolve("c.gguf"), Quantizer.Options.of(TensorType.of("q8_0")))))
+        assertThat(types(Quantizer.quantize(
+                        tied, folder.resolve("c.gguf"), Quantizer.Options.of(TensorType.of("q8_0")))))
                 .containsExactly("token_embd.weight q8_0", "blk.0.attn_q.weight q8_0");
     }
 
@@ -138,7 +148,8 @@ class QuantizerTest {
         assertThat(report.tensors()).allMatch(ConversionReport.Tensor::fellBack);
 
         Path odd = gguf("odd.gguf", List.of("blk.0.attn_q.weight"), 33);
-        assertThat(types(Quantizer.quantize(odd, folder.resolve("b.gguf"), Quantizer.Options.of(TensorType.of("q4_0")))))
+        assertThat(types(
+                        Quantizer.quantize(odd, folder.resolve("b.gguf"), Quantizer.Options.of(TensorType.of("q4_0")))))
                 .containsExactly("blk.0.attn_q.weight f16");
     }
 
@@ -167,7 +178,8 @@ class QuantizerTest {
         Path file = gguf("self.gguf", List.of("blk.0.attn_q.weight"), 64);
         assertThatThrownBy(() -> Quantizer.quantize(file, file, Quantizer.Options.of(TensorType.of("q8_0"))))
                 .isInstanceOf(FileAlreadyExistsException.class);
-        Quantizer.quantize(file, file, Quantizer.Options.of(TensorType.of("q8_0")).withReplace(true));
+        Quantizer.quantize(
+                file, file, Quantizer.Options.of(TensorType.of("q8_0")).withReplace(true));
         try (GgufFile after = GgufFile.open(file)) {
             assertThat(after.tensors().getFirst().type().name()).isEqualTo("q8_0");
         }
@@ -178,7 +190,8 @@ class QuantizerTest {
         Path source = gguf("source.gguf", List.of("blk.0.attn_q.weight"), 256);
         Path out = folder.resolve("out.gguf");
         assertThatThrownBy(() -> Quantizer.quantize(source, out, Quantizer.Options.of(TensorType.of("iq2_xxs"))))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
                 .hasMessageContaining("iq2_xxs");
         Path text = Files.writeString(folder.resolve("text.gguf"), "no GGUF file at all, but long enough to be one");
         assertThatThrownBy(() -> Quantizer.quantize(text, out, Quantizer.Options.of(TensorType.of("q8_0"))))
@@ -194,11 +207,16 @@ class QuantizerTest {
     }
 
     private static ConversionReport.Tensor find(ConversionReport report, String name) {
-        return report.tensors().stream().filter(tensor -> tensor.name().equals(name)).findFirst().orElseThrow();
+        return report.tensors().stream()
+                .filter(tensor -> tensor.name().equals(name))
+                .findFirst()
+                .orElseThrow();
     }
 
     private static List<String> types(ConversionReport report) {
-        return report.tensors().stream().map(tensor -> tensor.name() + " " + tensor.to()).toList();
+        return report.tensors().stream()
+                .map(tensor -> tensor.name() + " " + tensor.to())
+                .toList();
     }
 
     private static float[] random(int count) {

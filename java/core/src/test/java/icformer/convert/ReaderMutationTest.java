@@ -42,7 +42,19 @@ class ReaderMutationTest {
 
     /** What is most dangerous as a length, count or offset. */
     private static final long[] LENGTHS = {
-        0, 1, -1, 8, 0x7F, 0xFF, 0x7FFF_FFFFL, 0x8000_0000L, 0xFFFF_FFFFL, 1L << 32, 1L << 61, Long.MAX_VALUE, Long.MIN_VALUE
+        0,
+        1,
+        -1,
+        8,
+        0x7F,
+        0xFF,
+        0x7FFF_FFFFL,
+        0x8000_0000L,
+        0xFFFF_FFFFL,
+        1L << 32,
+        1L << 61,
+        Long.MAX_VALUE,
+        Long.MIN_VALUE
     };
 
     @TempDir
@@ -72,10 +84,16 @@ class ReaderMutationTest {
         List<Path> pickles = List.of(checkpoint.resolve("param.pt"), Checkpoints.TINY_BF16.resolve("param.pt"));
         List<Path> templates;
         try (Stream<Path> files = Files.list(TestData.resource("chat-templates"))) {
-            templates = files.filter(file -> file.toString().endsWith(".jinja")).sorted().toList();
+            templates = files.filter(file -> file.toString().endsWith(".jinja"))
+                    .sorted()
+                    .toList();
         }
         return Stream.of(
-                new Kind("model.safetensors", List.of(checkpoint.resolve("model.safetensors")), 4096, ReaderMutationTest::readTensors),
+                new Kind(
+                        "model.safetensors",
+                        List.of(checkpoint.resolve("model.safetensors")),
+                        4096,
+                        ReaderMutationTest::readTensors),
                 new Kind("param.pt", pickles, whole, ReaderMutationTest::readTensors),
                 new Kind("config.json", List.of(checkpoint.resolve("config.json")), whole, ReaderMutationTest::convert),
                 new Kind("digest.safetensors", List.of(digest()), whole, Digest::load),
@@ -86,7 +104,9 @@ class ReaderMutationTest {
     private static Path digest() throws IOException {
         Path file = Files.createTempDirectory("digest-").resolve("digest.safetensors");
         try (Digester digester = Digester.open(TestData.former(), TestData.ONE_THREAD)) {
-            digester.digestEmbeddings(Arena.ofAuto().allocate(3L * digester.info().width() * Float.BYTES), 3).save(file);
+            digester.digestEmbeddings(
+                            Arena.ofAuto().allocate(3L * digester.info().width() * Float.BYTES), 3)
+                    .save(file);
         }
         file.toFile().deleteOnExit();
         return file;
@@ -113,7 +133,8 @@ class ReaderMutationTest {
         }
         Files.write(checkpoint.resolve("config.json"), Files.readAllBytes(config));
         Path out = config.resolveSibling("out.gguf");
-        FormerConverter.convert(checkpoint, out, FormerConverter.Options.defaults().withReplace(true));
+        FormerConverter.convert(
+                checkpoint, out, FormerConverter.Options.defaults().withReplace(true));
     }
 
     private static void readMetadata(Path file) throws IOException {
@@ -138,14 +159,17 @@ class ReaderMutationTest {
         Path file = folder.resolve(kind.name());
         for (int i = 0; i < MUTATIONS; i++) {
             Random random = new Random(SEED + i);
-            byte[] example = Files.readAllBytes(kind.examples().get(i % kind.examples().size()));
+            byte[] example =
+                    Files.readAllBytes(kind.examples().get(i % kind.examples().size()));
             Files.write(file, damaged(example, Math.min(kind.end(), example.length), random));
             String which = kind + " of seed " + (SEED + i);
             long begin = System.nanoTime();
             try {
                 kind.reader().read(file);
             } catch (IOException e) {
-                assertThat(e).as(which).hasMessageContaining(kind.name().equals("config.json") ? "checkpoint" : kind.name());
+                assertThat(e)
+                        .as(which)
+                        .hasMessageContaining(kind.name().equals("config.json") ? "checkpoint" : kind.name());
             } catch (IcfException e) {
                 assertThat(e.status()).as(which).isNotEqualTo(Status.INTERNAL);
             } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
@@ -176,7 +200,8 @@ class ReaderMutationTest {
             case 2 -> {
                 ByteBuffer value = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
                 value.putLong(LENGTHS[random.nextInt(LENGTHS.length)]);
-                System.arraycopy(value.array(), 0, bytes, at, Math.min(random.nextBoolean() ? 4 : 8, bytes.length - at));
+                System.arraycopy(
+                        value.array(), 0, bytes, at, Math.min(random.nextBoolean() ? 4 : 8, bytes.length - at));
             }
             case 3 -> { // a digit, quote, bracket or sign of a text
                 byte[] signs = "0123456789-+.,:;\"'\\[]{}()%#|eE \n".getBytes(StandardCharsets.US_ASCII);

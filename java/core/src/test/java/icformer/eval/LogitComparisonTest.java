@@ -19,7 +19,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class LogitComparisonTest {
-    private static final SessionOptions ONE_THREAD = SessionOptions.defaults().withThreads(1).withKvType(KvType.F32);
+    private static final SessionOptions ONE_THREAD =
+            SessionOptions.defaults().withThreads(1).withKvType(KvType.F32);
 
     @TempDir
     private Path folder;
@@ -83,7 +84,8 @@ class LogitComparisonTest {
                 Model qwen = Model.open(TestData.fixture("decoder-qwen2.gguf"))) {
             assertThatThrownBy(() -> LogitComparison.of(
                             llama, qwen, new int[64], TextWindows.of(16), ONE_THREAD, (done, total) -> {}))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.MISMATCH));
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.MISMATCH));
         }
     }
 }

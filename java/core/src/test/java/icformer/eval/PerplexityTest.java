@@ -21,7 +21,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class PerplexityTest {
-    private static final SessionOptions ONE_THREAD = SessionOptions.defaults().withThreads(1).withKvType(KvType.F32);
+    private static final SessionOptions ONE_THREAD =
+            SessionOptions.defaults().withThreads(1).withKvType(KvType.F32);
 
     @Test
     void computesMeanAndErrorOfThreePredictions() {
@@ -62,13 +63,16 @@ class PerplexityTest {
                 int[] window = Arrays.copyOfRange(tokens, start, start + 8);
                 window[0] = model.tokenizer().bos().orElseThrow();
                 for (int row = 4; row < 7; row++) {
-                    expected.add(LogProbabilities.negative(lastLogits(model, Arrays.copyOf(window, row + 1)), window[row + 1]));
+                    expected.add(LogProbabilities.negative(
+                            lastLogits(model, Arrays.copyOf(window, row + 1)), window[row + 1]));
                 }
             }
             assertThat(result.tokens()).isEqualTo(9);
             assertThat(result.windows()).isEqualTo(3);
-            assertThat(result.perplexity()).isCloseTo(expected.result(3).perplexity(), withinPercentage(100 * TestData.rounding(1e-5)));
-            assertThat(result.error()).isCloseTo(expected.result(3).error(), withinPercentage(100 * TestData.rounding(1e-5)));
+            assertThat(result.perplexity())
+                    .isCloseTo(expected.result(3).perplexity(), withinPercentage(100 * TestData.rounding(1e-5)));
+            assertThat(result.error())
+                    .isCloseTo(expected.result(3).error(), withinPercentage(100 * TestData.rounding(1e-5)));
         }
     }
 
@@ -92,23 +96,26 @@ class PerplexityTest {
             int[] seen = new int[context];
             rows.run(window, first, (logits, next) -> seen[++seen[0]] = next);
             assertThat(seen[0]).isEqualTo(context - 1 - first);
-            assertThat(Arrays.copyOfRange(seen, 1, seen[0] + 1)).isEqualTo(Arrays.copyOfRange(window, first + 1, context));
+            assertThat(Arrays.copyOfRange(seen, 1, seen[0] + 1))
+                    .isEqualTo(Arrays.copyOfRange(window, first + 1, context));
         }
     }
 
     @Test
     void dividesAText() {
         int[] tokens = IntStream.range(0, 11).toArray();
-        assertThat(TextWindows.of(4).divide(tokens, 99)).containsExactlyElementsOf(List.of(
-                new int[] {99, 1, 2, 3}, new int[] {99, 5, 6, 7}));
-        assertThat(TextWindows.of(4).withStride(2).withLimit(3).divide(tokens, -1)).containsExactlyElementsOf(List.of(
-                new int[] {0, 1, 2, 3}, new int[] {2, 3, 4, 5}, new int[] {4, 5, 6, 7}));
+        assertThat(TextWindows.of(4).divide(tokens, 99))
+                .containsExactlyElementsOf(List.of(new int[] {99, 1, 2, 3}, new int[] {99, 5, 6, 7}));
+        assertThat(TextWindows.of(4).withStride(2).withLimit(3).divide(tokens, -1))
+                .containsExactlyElementsOf(
+                        List.of(new int[] {0, 1, 2, 3}, new int[] {2, 3, 4, 5}, new int[] {4, 5, 6, 7}));
     }
 
     @Test
     void wantsTwoWindowsOfText() {
         assertThatThrownBy(() -> TextWindows.of(8).divide(new int[15], -1))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
                 .hasMessage("the text has 15 tokens, but windows of 8 need at least 16");
         assertThatThrownBy(() -> TextWindows.of(1)).isInstanceOf(IcfException.class);
         assertThatThrownBy(() -> TextWindows.of(8).withStride(8)).isInstanceOf(IcfException.class);

@@ -60,7 +60,8 @@ class TextScoresTest {
         // 4/5, 3/4, 2/3, 1/2
         assertThat(TextScores.bleu4(List.of(1, 2, 3, 4, 9), wanted)).isEqualTo(Math.pow(0.2, 0.25), within(ROUNDING));
         // 5/6, 4/5, 3/4, 2/3: too long costs precision alone
-        assertThat(TextScores.bleu4(List.of(1, 2, 3, 4, 5, 6), wanted)).isEqualTo(Math.pow(1 / 3.0, 0.25), within(ROUNDING));
+        assertThat(TextScores.bleu4(List.of(1, 2, 3, 4, 5, 6), wanted))
+                .isEqualTo(Math.pow(1 / 3.0, 0.25), within(ROUNDING));
         // all right, and too short
         assertThat(TextScores.bleu4(List.of(1, 2, 3, 4), wanted)).isEqualTo(Math.exp(1 - 5 / 4.0), within(ROUNDING));
         // a repeated token counts as often as the reference has it: 1/4, and no pair is right

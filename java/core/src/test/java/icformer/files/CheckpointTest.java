@@ -42,7 +42,8 @@ class CheckpointTest {
     @ValueSource(strings = {"model.safetensors", "param.pt"})
     void mapsATensorAlone(String file) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
-            for (StoredTensor tensor : Checkpoint.readFile(Checkpoints.TINY_BF16.resolve(file), arena).values()) {
+            for (StoredTensor tensor : Checkpoint.readFile(Checkpoints.TINY_BF16.resolve(file), arena)
+                    .values()) {
                 StoredTensor alone = tensor.mappedAlone(arena);
                 assertThat(alone.data().address()).isNotEqualTo(tensor.data().address());
                 assertThat(alone.bytes().mismatch(tensor.bytes())).isEqualTo(-1);
@@ -84,7 +85,10 @@ class CheckpointTest {
     void refusesAnIndexThatLies(String json, String reason) throws IOException {
         shard("one.safetensors", "a", 1f);
         try (SafetensorsWriter writer = SafetensorsWriter.create(
-                folder.resolve("two.safetensors"), AtomicFile.Existing.KEEP, Map.of(), List.of(entry("b"), entry("c")))) {
+                folder.resolve("two.safetensors"),
+                AtomicFile.Existing.KEEP,
+                Map.of(),
+                List.of(entry("b"), entry("c")))) {
             writer.write(MemorySegment.ofArray(new float[] {2f, 3f}));
             writer.commit();
         }
@@ -98,7 +102,10 @@ class CheckpointTest {
 
     private void shard(String file, String tensor, float value) throws IOException {
         SafetensorsWriter.write(
-                folder.resolve(file), AtomicFile.Existing.KEEP, Map.of(), entry(tensor),
+                folder.resolve(file),
+                AtomicFile.Existing.KEEP,
+                Map.of(),
+                entry(tensor),
                 MemorySegment.ofArray(new float[] {value}));
     }
 

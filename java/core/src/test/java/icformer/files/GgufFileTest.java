@@ -61,12 +61,15 @@ class GgufFileTest {
             TensorInfo last = file.tensors().getLast();
             MemorySegment data = arena.allocate(last.bytes());
             assertThatThrownBy(() -> file.read(last, 0, data))
-                    .isInstanceOfSatisfying(ModelFileException.class, e -> assertThat(e.status()).isEqualTo(Status.IO));
+                    .isInstanceOfSatisfying(
+                            ModelFileException.class,
+                            e -> assertThat(e.status()).isEqualTo(Status.IO));
         }
     }
 
     private static void assertRefused(ThrowingCallable call) {
         assertThatThrownBy(call)
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
     }
 }

@@ -31,8 +31,8 @@ class GgufWriterTest {
         Map<String, GgufValue> values = new LinkedHashMap<>();
         values.put("a", GgufValue.u32(0xFFFFFFFFL));
         values.put("b", GgufValue.text("ä"));
-        List<GgufWriter.Entry> tensors =
-                List.of(new GgufWriter.Entry("x", 0, List.of(3L, 1L), 12), new GgufWriter.Entry("y", 1, List.of(2L), 4));
+        List<GgufWriter.Entry> tensors = List.of(
+                new GgufWriter.Entry("x", 0, List.of(3L, 1L), 12), new GgufWriter.Entry("y", 1, List.of(2L), 4));
         try (GgufWriter writer = GgufWriter.create(file, AtomicFile.Existing.KEEP, values, tensors)) {
             writer.write(MemorySegment.ofArray(new float[] {1f, 2f}));
             writer.write(MemorySegment.ofArray(new float[] {3f}));
@@ -83,8 +83,9 @@ class GgufWriterTest {
         Path file = write(values);
         Map<String, GgufValue> read = read(file);
         assertThat(read.keySet()).containsExactlyElementsOf(values.keySet());
-        values.forEach((key, value) ->
-                assertThat(read.get(key).bytes().mismatch(value.bytes())).as(key).isEqualTo(-1));
+        values.forEach((key, value) -> assertThat(read.get(key).bytes().mismatch(value.bytes()))
+                .as(key)
+                .isEqualTo(-1));
         assertThat(read.get("hash").type()).isEqualTo(GgufValue.Type.U64);
         try (GgufFile opened = GgufFile.open(file)) {
             assertThat(opened.metadata().key("tokens").count()).isEqualTo(3);
@@ -123,8 +124,7 @@ class GgufWriterTest {
         assertThatIllegalArgumentException().isThrownBy(() -> new GgufWriter.Entry("x", 0, List.of(), 4));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new GgufWriter.Entry("x", 0, List.of(1L, 1L, 1L, 1L, 1L), 4));
-        assertThatIllegalArgumentException()
-                .isThrownBy(() -> new GgufWriter.Entry("x".repeat(64), 0, List.of(1L), 4));
+        assertThatIllegalArgumentException().isThrownBy(() -> new GgufWriter.Entry("x".repeat(64), 0, List.of(1L), 4));
     }
 
     @Test
@@ -148,8 +148,17 @@ class GgufWriterTest {
             }
         }
         byte[] nested = new byte[24 + 9 + 4 + 4 + 8];
-        ByteBuffer.wrap(nested).order(ByteOrder.LITTLE_ENDIAN).put("GGUF".getBytes(StandardCharsets.US_ASCII)).putInt(3)
-                .putLong(0).putLong(1).putLong(1).put((byte) 'k').putInt(9).putInt(9).putLong(0);
+        ByteBuffer.wrap(nested)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .put("GGUF".getBytes(StandardCharsets.US_ASCII))
+                .putInt(3)
+                .putLong(0)
+                .putLong(1)
+                .putLong(1)
+                .put((byte) 'k')
+                .putInt(9)
+                .putInt(9)
+                .putLong(0);
         Path file = Files.write(folder.resolve("x.gguf"), nested);
         assertThatThrownBy(() -> read(file)).isInstanceOf(ModelFileException.class);
     }

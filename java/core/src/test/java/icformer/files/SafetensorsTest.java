@@ -53,7 +53,8 @@ class SafetensorsTest {
             assertThat(tensor.shape()).containsExactly(2L, 3L);
             assertThat(tensor.bytes().toArray(ValueLayout.JAVA_FLOAT)).containsExactly(rows);
             assertThat(tensor.bytes().address() % SafetensorsWriter.ALIGNMENT).isZero();
-            assertThat(read.tensors().get("ids").bytes().toArray(ValueLayout.JAVA_INT)).containsExactly(7, 8, 9, 10);
+            assertThat(read.tensors().get("ids").bytes().toArray(ValueLayout.JAVA_INT))
+                    .containsExactly(7, 8, 9, 10);
             assertThatThrownBy(read::onlyTensor).hasMessage(file + ": must hold exactly one tensor, but holds 2");
         }
     }
@@ -173,7 +174,8 @@ class SafetensorsTest {
     @ParameterizedTest
     @ValueSource(longs = {-1, 0, 1, 17, 100_000_001, Long.MIN_VALUE})
     void refusesAnImpossibleHeaderLength(long length) {
-        ByteBuffer bytes = ByteBuffer.allocate(8 + 16).order(ByteOrder.LITTLE_ENDIAN).putLong(length);
+        ByteBuffer bytes =
+                ByteBuffer.allocate(8 + 16).order(ByteOrder.LITTLE_ENDIAN).putLong(length);
         assertRefused(MemorySegment.ofArray(bytes.array()), "no possible length of a header");
     }
 

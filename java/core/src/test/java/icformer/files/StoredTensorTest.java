@@ -16,7 +16,8 @@ class StoredTensorTest {
     void widensHalvesAndBrainFloats() {
         // 1, -2, the largest, the smallest subnormal, infinity
         short[] halves = {0x3C00, (short) 0xC000, 0x7BFF, 0x0001, 0x7C00};
-        StoredTensor f16 = StoredTensor.contiguous("h", ElementType.F16, List.of(5L), MemorySegment.ofArray(halves), FILE, 0);
+        StoredTensor f16 =
+                StoredTensor.contiguous("h", ElementType.F16, List.of(5L), MemorySegment.ofArray(halves), FILE, 0);
         assertThat(floats(f16)).containsExactly(1f, -2f, 65504f, 0x1p-24f, Float.POSITIVE_INFINITY);
 
         short[] brains = {0x3F80, (short) 0xC000, 0x7F7F, 0x0001, (short) 0xFF80};

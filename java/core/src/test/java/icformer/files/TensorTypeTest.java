@@ -20,7 +20,10 @@ class TensorTypeTest {
     void typesAreFoundByNameInAnyCase() {
         TensorType type = TensorType.of("Q8_0");
 
-        assertThat(type).isSameAs(TensorType.of("q8_0")).isSameAs(TensorType.of(8)).hasToString("q8_0");
+        assertThat(type)
+                .isSameAs(TensorType.of("q8_0"))
+                .isSameAs(TensorType.of(8))
+                .hasToString("q8_0");
         assertThat(type.number()).isEqualTo(8);
         assertThat(type.blockLength()).isEqualTo(32);
         assertThat(type.blockBytes()).isEqualTo(34);
@@ -32,10 +35,12 @@ class TensorTypeTest {
     @Test
     void unknownTypesAreRefused() {
         assertThatThrownBy(() -> TensorType.of("q8_9"))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
                 .hasMessage("there is no tensor type 'q8_9'");
         assertThatThrownBy(() -> TensorType.of(-1))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
     }
 
     @Test
@@ -43,7 +48,9 @@ class TensorTypeTest {
         TensorType type = TensorType.of("q4_0");
 
         assertThat(type.bytes(64)).isEqualTo(36);
-        assertThatThrownBy(() -> type.bytes(33)).isInstanceOf(IcfException.class).hasMessageContaining("blocks of q4_0");
+        assertThatThrownBy(() -> type.bytes(33))
+                .isInstanceOf(IcfException.class)
+                .hasMessageContaining("blocks of q4_0");
     }
 
     /** The largest step of a block of 32 normally distributed values, relative to their norm. */
@@ -87,9 +94,11 @@ class TensorTypeTest {
             MemorySegment small = arena.allocate(type.bytes(64) - 1);
 
             assertThatThrownBy(() -> type.quantize(rows, 1, 64, small))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.CAPACITY));
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.CAPACITY));
             assertThatThrownBy(() -> type.quantize(rows, 2, 64, arena.allocate(1 << 10)))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
             assertThatThrownBy(() -> type.quantize(rows, 1, 64, MemorySegment.ofArray(new byte[128])))
                     .hasMessageContaining("Java heap");
         }

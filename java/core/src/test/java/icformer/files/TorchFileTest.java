@@ -35,8 +35,10 @@ class TorchFileTest {
             try (Arena arena = Arena.ofConfined()) {
                 Map<String, StoredTensor> read = TorchFile.read(checkpoint.resolve("param.pt"), arena);
                 Safetensors expected = Safetensors.open(checkpoint.resolve("param_check.safetensors"), arena);
-                assertThat(read.keySet()).containsExactlyInAnyOrderElementsOf(expected.tensors().keySet());
-                read.forEach((name, tensor) -> assertSame(tensor, expected.tensors().get(name)));
+                assertThat(read.keySet())
+                        .containsExactlyInAnyOrderElementsOf(expected.tensors().keySet());
+                read.forEach(
+                        (name, tensor) -> assertSame(tensor, expected.tensors().get(name)));
             }
         }
     }
@@ -53,12 +55,21 @@ class TorchFileTest {
     void readsAStateDictWithViews(Packing packing) throws IOException {
         byte[] pickle = new Pickle()
                 .protocol(2)
-                .global("collections", "OrderedDict").op(')').op('R').memoize()
+                .global("collections", "OrderedDict")
+                .op(')')
+                .op('R')
+                .memoize()
                 .mark()
-                .text("rows").tensor("HalfStorage", "0", 8, 2, new long[] {2, 3}, new long[] {3, 1})
-                .text("columns").tensor("HalfStorage", "0", 8, 2, new long[] {3, 2}, new long[] {1, 3})
+                .text("rows")
+                .tensor("HalfStorage", "0", 8, 2, new long[] {2, 3}, new long[] {3, 1})
+                .text("columns")
+                .tensor("HalfStorage", "0", 8, 2, new long[] {3, 2}, new long[] {1, 3})
                 .op('u')
-                .op('}').text("_metadata").op('}').op('s').op('b')
+                .op('}')
+                .text("_metadata")
+                .op('}')
+                .op('s')
+                .op('b')
                 .op('.')
                 .bytes();
         Path file = archive(packing, pickle, Map.of("0", halves(0, 1, 2, 3, 4, 5, 6, 7)));
@@ -75,18 +86,38 @@ class TorchFileTest {
     void readsProtocol4() throws IOException {
         byte[] pickle = new Pickle()
                 .protocol(4)
-                .op(0x95).raw(new byte[8])
-                .op('}').op(0x94)
-                .shortText("a").op(0x94)
-                .shortText("torch._utils").shortText("_rebuild_tensor_v2").op(0x93)
+                .op(0x95)
+                .raw(new byte[8])
+                .op('}')
+                .op(0x94)
+                .shortText("a")
+                .op(0x94)
+                .shortText("torch._utils")
+                .shortText("_rebuild_tensor_v2")
+                .op(0x93)
                 .mark()
-                .mark().shortText("storage").shortText("torch").shortText("FloatStorage").op(0x93)
-                .shortText("0").shortText("cpu").integer(1).op('t').op('Q')
+                .mark()
+                .shortText("storage")
+                .shortText("torch")
+                .shortText("FloatStorage")
+                .op(0x93)
+                .shortText("0")
+                .shortText("cpu")
+                .integer(1)
+                .op('t')
+                .op('Q')
                 .integer(0)
-                .op(0x8a).raw(new byte[] {1, 1}).op(0x85)
-                .integer(1).op(0x85)
-                .op(0x89).op('N').op('t').op('R')
-                .op('s').op('.')
+                .op(0x8a)
+                .raw(new byte[] {1, 1})
+                .op(0x85)
+                .integer(1)
+                .op(0x85)
+                .op(0x89)
+                .op('N')
+                .op('t')
+                .op('R')
+                .op('s')
+                .op('.')
                 .bytes();
         Path file = archive(Packing.STORED, pickle, Map.of("0", floatBytes(2.5f)));
         try (Arena arena = Arena.ofConfined()) {
@@ -107,19 +138,37 @@ class TorchFileTest {
         "numpy.core.multiarray, _reconstruct"
     })
     void refusesEveryOtherNameBeforeItIsCalled(String module, String name) throws IOException {
-        byte[] pickle =
-                new Pickle().protocol(2).global(module, name).text("touch x").op(0x85).op('R').op('.').bytes();
+        byte[] pickle = new Pickle()
+                .protocol(2)
+                .global(module, name)
+                .text("touch x")
+                .op(0x85)
+                .op('R')
+                .op('.')
+                .bytes();
         assertRefused(pickle, Status.UNSUPPORTED, "the pickle uses " + module + "." + name);
 
-        byte[] fromStack = new Pickle().protocol(4).shortText(module).shortText(name).op(0x93).op('.').bytes();
+        byte[] fromStack = new Pickle()
+                .protocol(4)
+                .shortText(module)
+                .shortText(name)
+                .op(0x93)
+                .op('.')
+                .bytes();
         assertRefused(fromStack, Status.UNSUPPORTED, "the pickle uses " + module + "." + name);
     }
 
     @ParameterizedTest
-    @CsvSource({"i", "o", "B", "C", "S", "T", "U", "I", "F", "L", "P", "\u0081", "\u0082", "\u0092", "\u008f", "\u0096"})
+    @CsvSource({"i", "o", "B", "C", "S", "T", "U", "I", "F", "L", "P", "\u0081", "\u0082", "\u0092", "\u008f", "\u0096"
+    })
     void refusesInstructionsThatTensorsDoNotNeed(String instruction) throws IOException {
-        byte[] pickle = new Pickle().protocol(2).op(instruction.charAt(0)).raw(new byte[16]).bytes();
-        assertRefused(pickle, Status.UNSUPPORTED, "the pickle uses instruction 0x%02x".formatted((int) instruction.charAt(0)));
+        byte[] pickle = new Pickle()
+                .protocol(2)
+                .op(instruction.charAt(0))
+                .raw(new byte[16])
+                .bytes();
+        assertRefused(pickle, Status.UNSUPPORTED, "the pickle uses instruction 0x%02x".formatted((int)
+                        instruction.charAt(0)));
     }
 
     @Test
@@ -140,9 +189,10 @@ class TorchFileTest {
     void refusesStoragesThatAreNotWhatTheyClaim() throws IOException {
         assertTensorRefused(7, 0, new long[] {7}, new long[] {1}, "16 bytes are not the 7 elements of F16");
         assertTensorRefused(9, 0, new long[] {8}, new long[] {1}, "16 bytes are not the 9 elements of F16");
-        assertTensorRefused(
-                Long.MAX_VALUE, 0, new long[] {Long.MAX_VALUE}, new long[] {1}, "16 bytes are not the");
-        byte[] elsewhere = new Pickle().dictionary("a", "../../x", 8, 0, new long[] {8}, new long[] {1}).bytes();
+        assertTensorRefused(Long.MAX_VALUE, 0, new long[] {Long.MAX_VALUE}, new long[] {1}, "16 bytes are not the");
+        byte[] elsewhere = new Pickle()
+                .dictionary("a", "../../x", 8, 0, new long[] {8}, new long[] {1})
+                .bytes();
         assertRefused(elsewhere, Status.FORMAT, "the zip archive has no entry model/data/../../x");
     }
 
@@ -150,7 +200,14 @@ class TorchFileTest {
     void refusesPicklesThatAreNoDictionaryOfTensors() throws IOException {
         assertRefused(new Pickle().protocol(2).op('N').op('.').bytes(), Status.FORMAT, "no dictionary of tensors");
         assertRefused(
-                new Pickle().protocol(2).op('}').text("lr").integer(3).op('s').op('.').bytes(),
+                new Pickle()
+                        .protocol(2)
+                        .op('}')
+                        .text("lr")
+                        .integer(3)
+                        .op('s')
+                        .op('.')
+                        .bytes(),
                 Status.FORMAT,
                 "its entry lr is no tensor");
         assertRefused(new Pickle().protocol(9).bytes(), Status.UNSUPPORTED, "pickle protocol 9");
@@ -165,13 +222,27 @@ class TorchFileTest {
         assertRefused(new Pickle().protocol(2).op('h').raw(new byte[] {5}).bytes(), Status.FORMAT, "before it is set");
         // a text of 2 GiB in 8 bytes of pickle
         assertRefused(
-                new Pickle().protocol(2).op('X').raw(new byte[] {-1, -1, -1, 127}).bytes(), Status.FORMAT, "ends too early");
-        assertRefused(
-                new Pickle().protocol(2).op(0x8d).raw(new byte[] {-1, -1, -1, -1, -1, -1, -1, -1}).bytes(),
+                new Pickle()
+                        .protocol(2)
+                        .op('X')
+                        .raw(new byte[] {-1, -1, -1, 127})
+                        .bytes(),
                 Status.FORMAT,
                 "ends too early");
         assertRefused(
-                new Pickle().protocol(2).op(0x8a).raw(new byte[] {9, 0, 0, 0, 0, 0, 0, 0, 0, 1}).bytes(),
+                new Pickle()
+                        .protocol(2)
+                        .op(0x8d)
+                        .raw(new byte[] {-1, -1, -1, -1, -1, -1, -1, -1})
+                        .bytes(),
+                Status.FORMAT,
+                "ends too early");
+        assertRefused(
+                new Pickle()
+                        .protocol(2)
+                        .op(0x8a)
+                        .raw(new byte[] {9, 0, 0, 0, 0, 0, 0, 0, 0, 1})
+                        .bytes(),
                 Status.FORMAT,
                 "more than 64 bits");
         assertRefused(
@@ -185,7 +256,12 @@ class TorchFileTest {
                 Status.FORMAT,
                 "an object other than a dictionary");
         assertRefused(
-                new Pickle().protocol(2).global("torch", "FloatStorage").op(')').op('R').bytes(),
+                new Pickle()
+                        .protocol(2)
+                        .global("torch", "FloatStorage")
+                        .op(')')
+                        .op('R')
+                        .bytes(),
                 Status.FORMAT,
                 "FloatStorage is called");
     }
@@ -194,19 +270,43 @@ class TorchFileTest {
     void refusesCallsWithoutTheirArguments() throws IOException {
         String module = "torch._utils";
         assertRefused(
-                new Pickle().protocol(2).global(module, "_rebuild_tensor_v2").op(')').op('R').bytes(),
-                Status.FORMAT, "a tensor has no storage and offset");
+                new Pickle()
+                        .protocol(2)
+                        .global(module, "_rebuild_tensor_v2")
+                        .op(')')
+                        .op('R')
+                        .bytes(),
+                Status.FORMAT,
+                "a tensor has no storage and offset");
         assertRefused(
-                new Pickle().protocol(2).global(module, "_rebuild_tensor_v2").tuple(0, 0, 0, 0).op('R').bytes(),
-                Status.FORMAT, "a tensor has no storage and offset");
+                new Pickle()
+                        .protocol(2)
+                        .global(module, "_rebuild_tensor_v2")
+                        .tuple(0, 0, 0, 0)
+                        .op('R')
+                        .bytes(),
+                Status.FORMAT,
+                "a tensor has no storage and offset");
         for (Pickle argument : List.of(new Pickle().op(')'), new Pickle().tuple(1))) {
             assertRefused(
-                    new Pickle().protocol(2).global(module, "_rebuild_parameter").raw(argument.bytes()).op('R').bytes(),
-                    Status.FORMAT, "a parameter has no tensor");
+                    new Pickle()
+                            .protocol(2)
+                            .global(module, "_rebuild_parameter")
+                            .raw(argument.bytes())
+                            .op('R')
+                            .bytes(),
+                    Status.FORMAT,
+                    "a parameter has no tensor");
         }
         assertRefused(
-                new Pickle().protocol(2).global("collections", "OrderedDict").tuple(1).op('R').bytes(),
-                Status.FORMAT, "an OrderedDict is made with arguments");
+                new Pickle()
+                        .protocol(2)
+                        .global("collections", "OrderedDict")
+                        .tuple(1)
+                        .op('R')
+                        .bytes(),
+                Status.FORMAT,
+                "an OrderedDict is made with arguments");
         assertRefused(new Pickle().protocol(2).op('N').op(')').op('R').bytes(), Status.FORMAT, "called that cannot be");
         assertRefused(new Pickle().protocol(2).op('N').op('N').op('R').bytes(), Status.FORMAT, "a tuple is expected");
     }
@@ -222,7 +322,8 @@ class TorchFileTest {
         for (int wrong = 0; wrong < 4; wrong++) {
             Pickle id = new Pickle().protocol(2).mark();
             for (int part = 0; part < 4; part++) {
-                id.raw(parts[2 * part + (part == wrong ? 0 : 1)].bytes()).raw(part == 2 ? new Pickle().text("cpu").bytes() : new byte[0]);
+                id.raw(parts[2 * part + (part == wrong ? 0 : 1)].bytes())
+                        .raw(part == 2 ? new Pickle().text("cpu").bytes() : new byte[0]);
             }
             assertRefused(id.op('t').op('Q').op('.').bytes(), Status.FORMAT, "a persistent id is no storage");
         }
@@ -231,13 +332,27 @@ class TorchFileTest {
 
     @Test
     void refusesValuesOfTheWrongKind() throws IOException {
-        assertRefused(new Pickle().protocol(2).op('}').op('N').op('a').op('.').bytes(), Status.FORMAT, "a list is expected");
-        assertRefused(new Pickle().protocol(2).op(']').text("k").op('N').op('s').bytes(), Status.FORMAT, "a dictionary is expected");
+        assertRefused(
+                new Pickle().protocol(2).op('}').op('N').op('a').op('.').bytes(), Status.FORMAT, "a list is expected");
+        assertRefused(
+                new Pickle().protocol(2).op(']').text("k").op('N').op('s').bytes(),
+                Status.FORMAT,
+                "a dictionary is expected");
         assertRefused(new Pickle().protocol(4).op('N').text("x").op(0x93).bytes(), Status.FORMAT, "a text is expected");
         assertRefused(new Pickle().protocol(2).op('}').op('N').op('b').bytes(), Status.FORMAT, "given a state");
         assertRefused(
-                new Pickle().protocol(2).op('}').text("k").integer(1).op('s').text("k").integer(2).op('s').bytes(),
-                Status.FORMAT, "two entries k");
+                new Pickle()
+                        .protocol(2)
+                        .op('}')
+                        .text("k")
+                        .integer(1)
+                        .op('s')
+                        .text("k")
+                        .integer(2)
+                        .op('s')
+                        .bytes(),
+                Status.FORMAT,
+                "two entries k");
         assertTensorRefused(8, 0, new long[9], new long[9], "no tuple of at most 8 lengths");
     }
 
@@ -246,16 +361,59 @@ class TorchFileTest {
     void readsOverWhatIsNoTensor() throws IOException {
         byte[] pickle = new Pickle()
                 .protocol(2)
-                .op('}').op('q').op(0)
-                .op('K').op(7).op('0').op('M').raw(new byte[] {1, 2}).op('0').op('J').raw(new byte[4]).op('0')
-                .op('G').raw(new byte[8]).op('0').op(0x88).op('0').op(0x8a).op(0).op('0').op(0x8a).op(1).op(0xFF).op('0')
-                .op(']').op('N').op('a').mark().op('N').op('N').op('e').op('0')
-                .op(')').op(')').op(0x86).op('0').op('N').op('N').op('N').op(0x87).op('0')
-                .op('j').raw(new byte[4]).op('0').op('h').op(0).op('r').raw(new byte[] {1, 0, 0, 0})
+                .op('}')
+                .op('q')
+                .op(0)
+                .op('K')
+                .op(7)
+                .op('0')
+                .op('M')
+                .raw(new byte[] {1, 2})
+                .op('0')
+                .op('J')
+                .raw(new byte[4])
+                .op('0')
+                .op('G')
+                .raw(new byte[8])
+                .op('0')
+                .op(0x88)
+                .op('0')
+                .op(0x8a)
+                .op(0)
+                .op('0')
+                .op(0x8a)
+                .op(1)
+                .op(0xFF)
+                .op('0')
+                .op(']')
+                .op('N')
+                .op('a')
+                .mark()
+                .op('N')
+                .op('N')
+                .op('e')
+                .op('0')
+                .op(')')
+                .op(')')
+                .op(0x86)
+                .op('0')
+                .op('N')
+                .op('N')
+                .op('N')
+                .op(0x87)
+                .op('0')
+                .op('j')
+                .raw(new byte[4])
+                .op('0')
+                .op('h')
+                .op(0)
+                .op('r')
+                .raw(new byte[] {1, 0, 0, 0})
                 .op('.')
                 .bytes();
         try (Arena arena = Arena.ofConfined()) {
-            assertThat(TorchFile.read(archive(Packing.STORED, pickle, Map.of()), arena)).isEmpty();
+            assertThat(TorchFile.read(archive(Packing.STORED, pickle, Map.of()), arena))
+                    .isEmpty();
         }
     }
 
@@ -266,7 +424,8 @@ class TorchFileTest {
 
     @Test
     void refusesTheFormatOfOldPyTorchAndBigEndian() throws IOException {
-        Path old = Files.write(folder.resolve("old.bin"), new Pickle().protocol(2).op(0x8a).bytes());
+        Path old = Files.write(
+                folder.resolve("old.bin"), new Pickle().protocol(2).op(0x8a).bytes());
         assertFileRefused(old, Status.UNSUPPORTED, "PyTorch before 1.6");
 
         byte[] pickle = new Pickle().protocol(2).op('}').op('.').bytes();
@@ -315,7 +474,9 @@ class TorchFileTest {
 
     private void assertTensorRefused(long elements, long offset, long[] shape, long[] strides, String reason)
             throws IOException {
-        byte[] pickle = new Pickle().dictionary("a", "0", elements, offset, shape, strides).bytes();
+        byte[] pickle = new Pickle()
+                .dictionary("a", "0", elements, offset, shape, strides)
+                .bytes();
         assertRefused(pickle, Status.FORMAT, reason);
     }
 
@@ -327,7 +488,8 @@ class TorchFileTest {
         try (Arena arena = Arena.ofConfined()) {
             assertThatThrownBy(() -> TorchFile.read(file, arena))
                     .isInstanceOfSatisfying(
-                            ModelFileException.class, e -> assertThat(e.status()).isEqualTo(status))
+                            ModelFileException.class,
+                            e -> assertThat(e.status()).isEqualTo(status))
                     .hasMessageStartingWith(file + ": ")
                     .hasMessageContaining(reason);
         }
@@ -357,6 +519,9 @@ class TorchFileTest {
     }
 
     private static byte[] floatBytes(float value) {
-        return ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putFloat(value).array();
+        return ByteBuffer.allocate(4)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putFloat(value)
+                .array();
     }
 }

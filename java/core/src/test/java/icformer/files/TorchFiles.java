@@ -23,14 +23,25 @@ public final class TorchFiles {
 
     /** A state dict of contiguous tensors, each with a storage of its own. */
     public static void write(Path file, Map<String, StoredTensor> tensors) throws IOException {
-        Pickle pickle = new Pickle().protocol(2).global("collections", "OrderedDict").op(')').op('R').mark();
+        Pickle pickle = new Pickle()
+                .protocol(2)
+                .global("collections", "OrderedDict")
+                .op(')')
+                .op('R')
+                .mark();
         Map<String, byte[]> storages = new LinkedHashMap<>();
         for (Map.Entry<String, StoredTensor> entry : tensors.entrySet()) {
             StoredTensor tensor = entry.getValue();
             String key = String.valueOf(storages.size());
             storages.put("archive/data/" + key, tensor.bytes().toArray(ValueLayout.JAVA_BYTE));
             pickle.text(entry.getKey())
-                    .tensor(storage(tensor.type()), key, tensor.elements(), 0, longs(tensor.shape()), longs(tensor.strides()));
+                    .tensor(
+                            storage(tensor.type()),
+                            key,
+                            tensor.elements(),
+                            0,
+                            longs(tensor.shape()),
+                            longs(tensor.strides()));
         }
         Map<String, byte[]> entries = new LinkedHashMap<>();
         entries.put("archive/data.pkl", pickle.op('u').op('.').bytes());
@@ -132,13 +143,21 @@ public final class TorchFiles {
         public Pickle tensor(String storage, String key, long elements, long offset, long[] shape, long[] strides) {
             return global("torch._utils", "_rebuild_tensor_v2")
                     .mark()
-                    .mark().text("storage").global("torch", storage).text(key).text("cuda:0").integer(elements).op('t')
+                    .mark()
+                    .text("storage")
+                    .global("torch", storage)
+                    .text(key)
+                    .text("cuda:0")
+                    .integer(elements)
+                    .op('t')
                     .op('Q')
                     .integer(offset)
                     .tuple(shape)
                     .tuple(strides)
                     .op(0x89)
-                    .global("collections", "OrderedDict").op(')').op('R')
+                    .global("collections", "OrderedDict")
+                    .op(')')
+                    .op('R')
                     .op('t')
                     .op('R');
         }

@@ -83,7 +83,9 @@ class MetadataTest {
             assertThat(metadata.bool("tokenizer.ggml.add_bos_token")).isTrue();
             assertThat(metadata.texts("tokenizer.ggml.tokens")).hasSize(512).startsWith("<unk>", "<s>", "</s>");
             assertThat(metadata.texts("general.architecture")).containsExactly("llama");
-            assertThat(metadata.integers("tokenizer.ggml.token_type")).hasSize(512).startsWith(2, 3, 3, 6);
+            assertThat(metadata.integers("tokenizer.ggml.token_type"))
+                    .hasSize(512)
+                    .startsWith(2, 3, 3, 6);
             assertThat(metadata.numbers("tokenizer.ggml.scores")).hasSize(512);
             assertThat(metadata.key("tokenizer.ggml.tokens"))
                     .isEqualTo(new Metadata.Key("tokenizer.ggml.tokens", Metadata.Kind.TEXT, true, 512));
@@ -128,6 +130,7 @@ class MetadataTest {
 
     private static void assertFormat(ThrowingCallable call) {
         assertThatThrownBy(call)
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.FORMAT));
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.FORMAT));
     }
 }

@@ -25,8 +25,9 @@ import org.jspecify.annotations.Nullable;
  */
 record TokenizerFixture(Map<String, Object> keys, List<byte[]> texts, List<Column> columns) {
 
-    private static final @Nullable Path FOLDER =
-            Optional.ofNullable(System.getProperty("icformer.tokenizers")).map(Path::of).orElse(null);
+    private static final @Nullable Path FOLDER = Optional.ofNullable(System.getProperty("icformer.tokenizers"))
+            .map(Path::of)
+            .orElse(null);
 
     /**
      * One way to encode the texts.
@@ -50,7 +51,8 @@ record TokenizerFixture(Map<String, Object> keys, List<byte[]> texts, List<Colum
     }
 
     static TokenizerFixture read(String kind) throws IOException {
-        List<String[]> rows = lines(kind + ".tsv").stream().map(line -> line.split("\t", -1)).toList();
+        List<String[]> rows =
+                lines(kind + ".tsv").stream().map(line -> line.split("\t", -1)).toList();
         List<byte[]> texts = rows.stream().skip(1).map(row -> unescape(row[0])).toList();
         List<Column> columns = new ArrayList<>();
         for (int column = 1; column < rows.getFirst().length; column++) {
@@ -94,12 +96,15 @@ record TokenizerFixture(Map<String, Object> keys, List<byte[]> texts, List<Colum
     }
 
     private static int[] ids(String cell) {
-        return cell.isEmpty() ? new int[0] : Arrays.stream(cell.split(" ")).mapToInt(Integer::parseInt).toArray();
+        return cell.isEmpty()
+                ? new int[0]
+                : Arrays.stream(cell.split(" ")).mapToInt(Integer::parseInt).toArray();
     }
 
     private static Map<String, Object> object(String json) throws IOException {
         @SuppressWarnings("unchecked") // every key of a JSON object is a string, and the fixtures hold no null
-        Map<String, Object> object = (Map<String, Object>) Objects.requireNonNull(Json.parse(json, Path.of("fixture.json")));
+        Map<String, Object> object =
+                (Map<String, Object>) Objects.requireNonNull(Json.parse(json, Path.of("fixture.json")));
         return object;
     }
 

@@ -58,7 +58,8 @@ class TokenizerGoldenTest {
                 }
                 boolean reconstruction = testCase.get("case").equals("ae"); // contexts to reproduce begin with BOS
                 int[] expected = Objects.requireNonNull(golden.tensor(testCase.get("case") + ".context_ids"))
-                        .bytes().toArray(ValueLayout.JAVA_INT_UNALIGNED);
+                        .bytes()
+                        .toArray(ValueLayout.JAVA_INT_UNALIGNED);
                 String context = (String) testCase.get("context_text");
 
                 assertThat(tokenizer.encode(context, reconstruction, false)).isEqualTo(expected);

@@ -35,12 +35,17 @@ class TokenizerMetadataTest {
         tokens.addAll(List.of("▁", "a", "b", "ab", "▁ab"));
         tokens.addAll(List.of(more));
         types.addAll(Collections.nCopies(5 + more.length, 1));
-        List<Double> scores = IntStream.range(0, tokens.size()).mapToObj(id -> -1.0 * id).toList();
+        List<Double> scores =
+                IntStream.range(0, tokens.size()).mapToObj(id -> -1.0 * id).toList();
         return new HashMap<>(Map.of(
-                "tokenizer.ggml.model", "llama",
-                TOKENS, tokens,
-                "tokenizer.ggml.token_type", types,
-                "tokenizer.ggml.scores", scores));
+                "tokenizer.ggml.model",
+                "llama",
+                TOKENS,
+                tokens,
+                "tokenizer.ggml.token_type",
+                types,
+                "tokenizer.ggml.scores",
+                scores));
     }
 
     private static Map<String, Object> bytePairs(String... more) {
@@ -51,10 +56,14 @@ class TokenizerMetadataTest {
         tokens.addAll(List.of("ab", "Ġ", "Ġab"));
         tokens.addAll(List.of(more));
         return new HashMap<>(Map.of(
-                "tokenizer.ggml.model", "gpt2",
-                "tokenizer.ggml.pre", "gpt-2",
-                TOKENS, tokens,
-                "tokenizer.ggml.merges", List.of("a b", "Ġ ab", "a b", "x", "é é")));
+                "tokenizer.ggml.model",
+                "gpt2",
+                "tokenizer.ggml.pre",
+                "gpt-2",
+                TOKENS,
+                tokens,
+                "tokenizer.ggml.merges",
+                List.of("a b", "Ġ ab", "a b", "x", "é é")));
     }
 
     private static Map<String, Object> with(Map<String, Object> keys, String key, Object value) {
@@ -78,7 +87,8 @@ class TokenizerMetadataTest {
 
     private static void assertRefused(Map<String, Object> keys, Status status, String... reason) {
         assertThatThrownBy(() -> tokenizer(keys))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(status))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(status))
                 .hasMessageContainingAll(reason);
     }
 
@@ -104,18 +114,26 @@ class TokenizerMetadataTest {
     @Test
     void whatIsNotKnownIsRefusedWithWhatIs() {
         Map<String, Object> words = with(bytePairs(), "tokenizer.ggml.pre", "kimi-k2");
-        assertRefused(with(sentencePiece(), "tokenizer.ggml.model", "bert"), Status.UNSUPPORTED, "'bert'", "llama", "gpt2");
+        assertRefused(
+                with(sentencePiece(), "tokenizer.ggml.model", "bert"), Status.UNSUPPORTED, "'bert'", "llama", "gpt2");
         assertRefused(words, Status.UNSUPPORTED, "'kimi-k2'", "llama-bpe, llama-v3", "qwen2");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "bos_token_id", "eos_token_id", "eot_token_id", "eom_token_id", "unknown_token_id", "padding_token_id",
-        "fim_pad_token_id"
-    })
+    @ValueSource(
+            strings = {
+                "bos_token_id",
+                "eos_token_id",
+                "eot_token_id",
+                "eom_token_id",
+                "unknown_token_id",
+                "padding_token_id",
+                "fim_pad_token_id"
+            })
     void specialTokensOutOfRangeAreRefused(String name) {
         for (long id : new long[] {-1, 264, Long.MAX_VALUE}) {
-            assertRefused(with(sentencePiece(), "tokenizer.ggml." + name, id), Status.FORMAT, name, Long.toString(id), "264");
+            assertRefused(
+                    with(sentencePiece(), "tokenizer.ggml." + name, id), Status.FORMAT, name, Long.toString(id), "264");
         }
     }
 
@@ -124,9 +142,11 @@ class TokenizerMetadataTest {
         String scores = "tokenizer.ggml.scores";
         String types = "tokenizer.ggml.token_type";
         assertRefused(with(sentencePiece(), TOKENS, List.of()), Status.FORMAT, TOKENS, "empty");
-        assertRefused(changed(sentencePiece(), scores, list -> list.subList(1, 264)), Status.FORMAT, scores, "263", "264");
+        assertRefused(
+                changed(sentencePiece(), scores, list -> list.subList(1, 264)), Status.FORMAT, scores, "263", "264");
         assertRefused(changed(sentencePiece(), types, list -> list.subList(0, 9)), Status.FORMAT, types, "9", "264");
-        assertRefused(with(sentencePiece(), scores, Collections.nCopies(264, Double.NaN)), Status.FORMAT, "not a number");
+        assertRefused(
+                with(sentencePiece(), scores, Collections.nCopies(264, Double.NaN)), Status.FORMAT, "not a number");
         assertRefused(with(sentencePiece(), TOKENS, List.of(1, 2)), Status.FORMAT, TOKENS);
         assertRefused(with(sentencePiece(), "tokenizer.ggml.add_bos_token", 1), Status.FORMAT, "add_bos_token");
     }
@@ -157,7 +177,9 @@ class TokenizerMetadataTest {
         assertRefused(with(bytePairs(), "tokenizer.ggml.add_eos_token", true), Status.FORMAT, "eos_token_id");
         Map<String, Object> llama3 = with(bytePairs(), "tokenizer.ggml.pre", "llama-bpe");
         assertRefused(llama3, Status.FORMAT, "bos_token_id");
-        assertThat(tokenizer(with(llama3, "tokenizer.ggml.add_bos_token", false)).addsBos()).isFalse();
+        assertThat(tokenizer(with(llama3, "tokenizer.ggml.add_bos_token", false))
+                        .addsBos())
+                .isFalse();
     }
 
     @Test
@@ -175,10 +197,14 @@ class TokenizerMetadataTest {
     @Test
     void bytesWithoutATokenBecomeTheUnknownToken() {
         Map<String, Object> keys = Map.of(
-                "tokenizer.ggml.model", "llama",
-                TOKENS, List.of("<unk>", "<s>", "</s>", "▁", "a"),
-                "tokenizer.ggml.token_type", List.of(2, 3, 3, 1, 1),
-                "tokenizer.ggml.scores", List.of(0.0, 0.0, 0.0, 0.0, 0.0));
+                "tokenizer.ggml.model",
+                "llama",
+                TOKENS,
+                List.of("<unk>", "<s>", "</s>", "▁", "a"),
+                "tokenizer.ggml.token_type",
+                List.of(2, 3, 3, 1, 1),
+                "tokenizer.ggml.scores",
+                List.of(0.0, 0.0, 0.0, 0.0, 0.0));
 
         assertThat(Tokenizer.of(Metadata.of(keys)).encode("aé", false, false)).containsExactly(3, 4, 0, 0);
     }
@@ -192,18 +218,34 @@ class TokenizerMetadataTest {
         }));
 
         assertThatThrownBy(() -> tokenizer.piece(5))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.FORMAT))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.FORMAT))
                 .hasMessageContaining("<0xZZ>");
     }
 
     // ---- The end of a generation ----
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|eom_id|>", "<EOT>", "[EOT]", "[EOS]",
-        "<|end_of_text|>", "<end_of_utterance>", "<eos>", "<turn|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>",
-        "<｜end▁of▁sentence｜>"
-    })
+    @ValueSource(
+            strings = {
+                "<|eot_id|>",
+                "<|im_end|>",
+                "<|end|>",
+                "<end_of_turn>",
+                "<|endoftext|>",
+                "<|eom_id|>",
+                "<EOT>",
+                "[EOT]",
+                "[EOS]",
+                "<|end_of_text|>",
+                "<end_of_utterance>",
+                "<eos>",
+                "<turn|>",
+                "<|fim_pad|>",
+                "<|repo_name|>",
+                "<|file_sep|>",
+                "<｜end▁of▁sentence｜>"
+            })
     void textsThatEndAGenerationAreKnown(String text) {
         Tokenizer tokenizer = tokenizer(sentencePiece(text));
 
@@ -223,8 +265,10 @@ class TokenizerMetadataTest {
 
     @Test
     void endOfTurnIsTheOneTheFileNamesOrTheFirstKnown() {
-        assertThat(tokenizer(sentencePiece("<|endoftext|>", "<|im_end|>")).eot()).hasValue(265);
-        assertThat(tokenizer(with(sentencePiece("<|endoftext|>", "<|im_end|>"), "tokenizer.ggml.eot_token_id", 264)).eot())
+        assertThat(tokenizer(sentencePiece("<|endoftext|>", "<|im_end|>")).eot())
+                .hasValue(265);
+        assertThat(tokenizer(with(sentencePiece("<|endoftext|>", "<|im_end|>"), "tokenizer.ggml.eot_token_id", 264))
+                        .eot())
                 .hasValue(264);
     }
 

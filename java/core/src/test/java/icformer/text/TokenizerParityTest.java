@@ -31,12 +31,17 @@ class TokenizerParityTest {
                 int[] ids = tokenizer.encode(text, column.addSpecial(), column.parseSpecial());
                 compared++;
                 if (!Arrays.equals(ids, expected)) {
-                    differences.add("%s: '%s' is %s, not %s".formatted(
-                            column.keys(), new String(text, UTF_8), Arrays.toString(ids), Arrays.toString(expected)));
+                    differences.add("%s: '%s' is %s, not %s"
+                            .formatted(
+                                    column.keys(),
+                                    new String(text, UTF_8),
+                                    Arrays.toString(ids),
+                                    Arrays.toString(expected)));
                 }
             }
         }
-        assertThat(compared).isGreaterThan(fixture.columns().size() * fixture.texts().size() * 9 / 10);
+        assertThat(compared)
+                .isGreaterThan(fixture.columns().size() * fixture.texts().size() * 9 / 10);
         assertThat(differences).isEmpty();
     }
 
@@ -48,9 +53,15 @@ class TokenizerParityTest {
         List<TokenizerFixture.Piece> pieces = TokenizerFixture.pieces(kind);
         assertThat(tokenizer.vocabularySize()).isEqualTo(pieces.size());
         for (int id = 0; id < pieces.size(); id++) {
-            assertThat(tokenizer.piece(id)).as("piece of %d", id).isEqualTo(pieces.get(id).bytes());
-            assertThat(tokenizer.isControl(id)).as("%d is control", id).isEqualTo(pieces.get(id).control());
-            assertThat(tokenizer.isEndOfGeneration(id)).as("%d ends", id).isEqualTo(pieces.get(id).endsGeneration());
+            assertThat(tokenizer.piece(id))
+                    .as("piece of %d", id)
+                    .isEqualTo(pieces.get(id).bytes());
+            assertThat(tokenizer.isControl(id))
+                    .as("%d is control", id)
+                    .isEqualTo(pieces.get(id).control());
+            assertThat(tokenizer.isEndOfGeneration(id))
+                    .as("%d ends", id)
+                    .isEqualTo(pieces.get(id).endsGeneration());
         }
     }
 }

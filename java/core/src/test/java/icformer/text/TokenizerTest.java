@@ -56,14 +56,47 @@ class TokenizerTest {
             List<?> types = ((List<?>) keys.get("tokenizer.ggml.token_type"))
                     .stream().map(type -> type.equals(4L) ? 1L : type).toList();
             return TokenizerFixture.tokenizer(
-                    keys, Map.of("tokenizer.ggml.token_type", types, "tokenizer.ggml.pre", pre.isEmpty() ? "default" : pre));
+                    keys,
+                    Map.of("tokenizer.ggml.token_type", types, "tokenizer.ggml.pre", pre.isEmpty() ? "default" : pre));
         }
     }
 
     private static final List<String> PARTS = List.of(
-            " ", "  ", "\n", "\r\n", "\t", "the", "don't", "'S", "123456", "é", "ê̂", "ß", "日本", "😀", "👩🏿‍🚀",
-            "🇩🇪", "שלום", "مرحبا", "हिन्दी", "\u00a0", "\u2028", "\u200d", "\ufeff", "�", "<s>", "<|im_end|>",
-            "<think>", "foo_bar(x)", "==", "\0", "\u007f", "\ue000", "\udbff\udfff", "▂", "Ġ");
+            " ",
+            "  ",
+            "\n",
+            "\r\n",
+            "\t",
+            "the",
+            "don't",
+            "'S",
+            "123456",
+            "é",
+            "ê̂",
+            "ß",
+            "日本",
+            "😀",
+            "👩🏿‍🚀",
+            "🇩🇪",
+            "שלום",
+            "مرحبا",
+            "हिन्दी",
+            "\u00a0",
+            "\u2028",
+            "\u200d",
+            "\ufeff",
+            "�",
+            "<s>",
+            "<|im_end|>",
+            "<think>",
+            "foo_bar(x)",
+            "==",
+            "\0",
+            "\u007f",
+            "\ue000",
+            "\udbff\udfff",
+            "▂",
+            "Ġ");
 
     private static String text(Random random) {
         StringBuilder text = new StringBuilder();
@@ -115,7 +148,9 @@ class TokenizerTest {
     @EnumSource(Kind.class)
     void charactersComeWhole(Kind kind) throws IOException {
         Tokenizer tokenizer = kind.tokenizer();
-        int[] bytes = IntStream.range(0, 256).map(value -> tokenOfByte(tokenizer, (byte) value)).toArray();
+        int[] bytes = IntStream.range(0, 256)
+                .map(value -> tokenOfByte(tokenizer, (byte) value))
+                .toArray();
         Tokenizer.Decoder decoder = tokenizer.newDecoder();
         StringBuilder text = new StringBuilder();
         for (byte value : "a😀é\u20ac!".getBytes(UTF_8)) {
@@ -154,8 +189,12 @@ class TokenizerTest {
         assertThat(tokenizer.isEndOfGeneration(end)).isTrue();
         assertThat(tokenizer.encode(text)).doesNotContain(start, end);
         assertThat(tokenizer.encode(text, false, true)).contains(start).endsWith(end);
-        assertThat(tokenizer.decode(tokenizer.encode(text, true, true))).doesNotContain("<|").contains("user\nhi");
-        assertThat(tokenizer.decode(tokenizer.encode(text, false, true), true)).contains("<|im_start|>").endsWith("<|im_end|>");
+        assertThat(tokenizer.decode(tokenizer.encode(text, true, true)))
+                .doesNotContain("<|")
+                .contains("user\nhi");
+        assertThat(tokenizer.decode(tokenizer.encode(text, false, true), true))
+                .contains("<|im_start|>")
+                .endsWith("<|im_end|>");
     }
 
     @Test
@@ -163,8 +202,10 @@ class TokenizerTest {
         Tokenizer pieces = Kind.SPM.tokenizer();
         Tokenizer bytes = Kind.LLAMA3.tokenizer();
 
-        assertThat(pieces.encode("a<tool>b", false, false)).contains(pieces.id("<tool>").orElseThrow());
-        assertThat(bytes.encode("a<think>b", false, false)).contains(bytes.id("<think>").orElseThrow());
+        assertThat(pieces.encode("a<tool>b", false, false))
+                .contains(pieces.id("<tool>").orElseThrow());
+        assertThat(bytes.encode("a<think>b", false, false))
+                .contains(bytes.id("<think>").orElseThrow());
         assertThat(bytes.isControl(bytes.id("<think>").orElseThrow())).isFalse();
         assertThat(bytes.decode(bytes.encode("a<think>b"))).isEqualTo("a<think>b");
     }
@@ -189,7 +230,12 @@ class TokenizerTest {
     @CsvSource({"true, true", "true, false", "false, true", "false, false"})
     void specialTokensAreAddedWhereTheVocabularySaysSo(boolean addBos, boolean addEos) throws IOException {
         Map<String, ?> flags = Map.of(
-                "tokenizer.ggml.add_bos_token", addBos, "tokenizer.ggml.add_eos_token", addEos, "tokenizer.ggml.pre", "qwen2");
+                "tokenizer.ggml.add_bos_token",
+                addBos,
+                "tokenizer.ggml.add_eos_token",
+                addEos,
+                "tokenizer.ggml.pre",
+                "qwen2");
         for (String file : List.of("spm", "bpe")) {
             Tokenizer tokenizer = TokenizerFixture.tokenizer(TokenizerFixture.vocabulary(file), flags);
             int[] plain = tokenizer.encode("text", false, false);
@@ -197,7 +243,9 @@ class TokenizerTest {
 
             assertThat(tokenizer.addsBos()).isEqualTo(addBos);
             assertThat(tokenizer.addsEos()).isEqualTo(addEos);
-            assertThat(added).hasSize(plain.length + (addBos ? 1 : 0) + (addEos ? 1 : 0)).containsSubsequence(plain);
+            assertThat(added)
+                    .hasSize(plain.length + (addBos ? 1 : 0) + (addEos ? 1 : 0))
+                    .containsSubsequence(plain);
             assertThat(added[0] == tokenizer.bos().orElseThrow()).isEqualTo(addBos);
             assertThat(added[added.length - 1] == tokenizer.eos().orElseThrow()).isEqualTo(addEos);
             assertThat(tokenizer.encode("", false, false)).isEmpty();
@@ -230,7 +278,8 @@ class TokenizerTest {
         Tokenizer tokenizer = Kind.SPM.tokenizer();
         for (int id : new int[] {-1, tokenizer.vocabularySize()}) {
             assertThatThrownBy(() -> tokenizer.piece(id))
-                    .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
+                    .isInstanceOfSatisfying(
+                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT))
                     .hasMessageContaining(Integer.toString(id));
             assertThatThrownBy(() -> tokenizer.decode(1, id)).isInstanceOf(IcfException.class);
             assertThatThrownBy(() -> tokenizer.isEndOfGeneration(id)).isInstanceOf(IcfException.class);
@@ -240,7 +289,9 @@ class TokenizerTest {
 
     @Test
     void bytesThatAreNoTextAreKeptByByteTokensAndReplacedByByteLevelPairs() throws IOException {
-        byte[] bytes = {'a', (byte) 0xC3, '(', (byte) 0xF0, (byte) 0x9F, (byte) 0xFF, 0, (byte) 0xED, (byte) 0xA0, (byte) 0x80};
+        byte[] bytes = {
+            'a', (byte) 0xC3, '(', (byte) 0xF0, (byte) 0x9F, (byte) 0xFF, 0, (byte) 0xED, (byte) 0xA0, (byte) 0x80
+        };
         Tokenizer pieces = Kind.SPM.tokenizer();
         Tokenizer pairs = Kind.GPT2.tokenizer();
 

@@ -46,10 +46,18 @@ public final class AskCommand extends IcfCommand {
 
     /** Where the digest comes from. */
     private static final class Source {
-        @Option(names = "--context", paramLabel = "FILE", required = true, description = "Text to answer from; - reads standard input.")
+        @Option(
+                names = "--context",
+                paramLabel = "FILE",
+                required = true,
+                description = "Text to answer from; - reads standard input.")
         private @Nullable String context;
 
-        @Option(names = "--digest", paramLabel = "FILE", required = true, description = "Digest to answer from, made by icf compress.")
+        @Option(
+                names = "--digest",
+                paramLabel = "FILE",
+                required = true,
+                description = "Digest to answer from, made by icf compress.")
         private @Nullable Path digest;
     }
 
@@ -60,7 +68,11 @@ public final class AskCommand extends IcfCommand {
     @ArgGroup(multiplicity = "1")
     private Source source = new Source();
 
-    @Option(names = "--question", paramLabel = "TEXT", required = true, description = "The question; - reads standard input.")
+    @Option(
+            names = "--question",
+            paramLabel = "TEXT",
+            required = true,
+            description = "The question; - reads standard input.")
     private String question = "";
 
     @Option(names = "--full", description = "Answer from the uncompressed context, for comparison.")
@@ -185,13 +197,14 @@ public final class AskCommand extends IcfCommand {
     /** The marker behind the rows is of the former that made them; another one's would be noise. */
     private void checkFormer(Digest digest, Former former) {
         if (digest.origin().formerFingerprint() != former.fingerprint()) {
-            throw new CommandException("%s was made by the former '%s' (fingerprint %016x), but this one is '%s' (%016x)"
-                    .formatted(
-                            source.digest,
-                            digest.origin().formerName(),
-                            digest.origin().formerFingerprint(),
-                            former.name(),
-                            former.fingerprint()));
+            throw new CommandException(
+                    "%s was made by the former '%s' (fingerprint %016x), but this one is '%s' (%016x)"
+                            .formatted(
+                                    source.digest,
+                                    digest.origin().formerName(),
+                                    digest.origin().formerFingerprint(),
+                                    former.name(),
+                                    former.fingerprint()));
         }
     }
 

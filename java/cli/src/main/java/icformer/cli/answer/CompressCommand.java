@@ -25,11 +25,13 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Compresses a context into a digest file. */
-@Command(
-        name = "compress",
-        description = "Compress a context into a digest file, which icf ask --digest answers from.")
+@Command(name = "compress", description = "Compress a context into a digest file, which icf ask --digest answers from.")
 public final class CompressCommand extends IcfCommand {
-    @Option(names = "--context", paramLabel = "FILE", required = true, description = "Text to compress; - reads standard input.")
+    @Option(
+            names = "--context",
+            paramLabel = "FILE",
+            required = true,
+            description = "Text to compress; - reads standard input.")
     private String context = "";
 
     @Option(
@@ -48,7 +50,8 @@ public final class CompressCommand extends IcfCommand {
     @Option(
             names = "--max-chunk",
             paramLabel = "N",
-            description = "Longest chunk in tokens; 0 is one chunk whatever its length (default: what the former was trained for).")
+            description =
+                    "Longest chunk in tokens; 0 is one chunk whatever its length (default: what the former was trained for).")
     private int maxChunk = DigestOptions.TRAINED_CHUNK;
 
     @Mixin
@@ -83,24 +86,27 @@ public final class CompressCommand extends IcfCommand {
             if (json) {
                 streams().json(describe(model, digester, digest, tokens.length, nanos));
             } else {
-                streams().println("%s: %d tokens in %d rows, %d chunk%s, %.1f ms"
-                        .formatted(
-                                output,
-                                tokens.length,
-                                digest.rowCount(),
-                                digest.chunks().size(),
-                                digest.chunks().size() == 1 ? "" : "s",
-                                nanos / 1e6));
+                streams()
+                        .println("%s: %d tokens in %d rows, %d chunk%s, %.1f ms"
+                                .formatted(
+                                        output,
+                                        tokens.length,
+                                        digest.rowCount(),
+                                        digest.chunks().size(),
+                                        digest.chunks().size() == 1 ? "" : "s",
+                                        nanos / 1e6));
             }
         }
     }
 
     private Digest digest(Digester digester, int[] tokens) {
         try (Progress progress = new Progress(streams(), "compressing", " chunks", 1)) {
-            DigestOptions options = DigestOptions.defaults().withMaxChunk(maxChunk).withProgress((done, total) -> {
-                progress.update(done, total);
-                return true;
-            });
+            DigestOptions options = DigestOptions.defaults()
+                    .withMaxChunk(maxChunk)
+                    .withProgress((done, total) -> {
+                        progress.update(done, total);
+                        return true;
+                    });
             return digester.digest(tokens, ratio.apply(options, digester, tokens.length));
         }
     }
@@ -114,7 +120,11 @@ public final class CompressCommand extends IcfCommand {
         object.put("digest_rows", digest.rowCount());
         object.put("width", digest.width());
         object.put("type", type.name());
-        object.put("chunks", digest.chunks().stream().map(chunk -> List.of(chunk.first(), chunk.end())).toList());
+        object.put(
+                "chunks",
+                digest.chunks().stream()
+                        .map(chunk -> List.of(chunk.first(), chunk.end()))
+                        .toList());
         object.put("compress_ms", Generation.millis(nanos));
         object.put("device", DeviceArguments.name(digester.info().device()));
         object.put("model", model.info().name());

@@ -26,12 +26,17 @@ import picocli.CommandLine.Option;
         name = "generate",
         description = "Continue a prompt by plain decoding. Special tokens in the prompt are recognised.")
 public final class GenerateCommand extends IcfCommand {
-    @Option(names = "--prompt", paramLabel = "TEXT", required = true, description = "The prompt; - reads standard input.")
+    @Option(
+            names = "--prompt",
+            paramLabel = "TEXT",
+            required = true,
+            description = "The prompt; - reads standard input.")
     private String prompt = "";
 
     @Option(
             names = "--chat",
-            description = "Take the prompt as a user's message, and write the conversation as the model's template does.")
+            description =
+                    "Take the prompt as a user's message, and write the conversation as the model's template does.")
     private boolean chat;
 
     @Option(names = "--system", paramLabel = "TEXT", description = "With --chat: what the model is told before.")

@@ -56,7 +56,10 @@ public final class BenchCommand extends IcfCommand {
             description = "Make a pair with random weights of these sizes: demo, 1.1b (TinyLlama) or 7b (Llama 2).")
     private @Nullable String shape;
 
-    @Option(names = "--type", paramLabel = "TYPE", description = "With --shape: type of the LLM's matrices (default: q8_0).")
+    @Option(
+            names = "--type",
+            paramLabel = "TYPE",
+            description = "With --shape: type of the LLM's matrices (default: q8_0).")
     private @Nullable String type;
 
     @Option(
@@ -82,26 +85,35 @@ public final class BenchCommand extends IcfCommand {
             names = "--n",
             paramLabel = "N",
             split = ",",
-            description = "Tokens of the context or prompt, or tokens to generate; several are measured one after the other "
-                    + "(default: 128,512,2048 for compress, 2048 for first_token, 128 for decode, else 512).")
+            description =
+                    "Tokens of the context or prompt, or tokens to generate; several are measured one after the other "
+                            + "(default: 128,512,2048 for compress, 2048 for first_token, 128 for decode, else 512).")
     private List<Integer> lengths = List.of();
 
     @Option(
             names = "--batch",
             paramLabel = "N",
-            description = "Contexts that compress takes in one call (default: 1), rows of a batch elsewhere (default: 512).")
+            description =
+                    "Contexts that compress takes in one call (default: 1), rows of a batch elsewhere (default: 512).")
     private int batch;
 
-    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per physical core).")
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "Threads that compute (default: one per physical core).")
     private int threads;
 
     @Mixin
     private DeviceArguments deviceArguments = new DeviceArguments();
 
-    @Option(names = "--runs", paramLabel = "N", description = "Samples of each measurement (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--runs",
+            paramLabel = "N",
+            description = "Samples of each measurement (default: ${DEFAULT-VALUE}).")
     private int runs = DEFAULT_RUNS;
 
-    // One run reads all weights into memory and builds the graphs; nothing in Java needs to be compiled for what is native.
+    // One run reads all weights into memory and builds the graphs; nothing in Java needs to be compiled for what is
+    // native.
     @Option(
             names = "--warm-up",
             paramLabel = "N",
@@ -182,7 +194,11 @@ public final class BenchCommand extends IcfCommand {
         if (csv && json) {
             throw usage("--csv and --json exclude each other");
         }
-        if (runs < 1 || warmUp < 0 || batch < 0 || threads < 0 || lengths.stream().anyMatch(n -> n < 1)) {
+        if (runs < 1
+                || warmUp < 0
+                || batch < 0
+                || threads < 0
+                || lengths.stream().anyMatch(n -> n < 1)) {
             throw usage("--runs and --n must be 1 or more, --warm-up, --batch and --threads 0 or more");
         }
     }
@@ -193,7 +209,8 @@ public final class BenchCommand extends IcfCommand {
 
     private List<String> names(BenchFiles files) {
         if (!only.isEmpty()) {
-            if (files.former() == null && only.stream().anyMatch(name -> entry(name).needsFormer())) {
+            if (files.former() == null
+                    && only.stream().anyMatch(name -> entry(name).needsFormer())) {
                 throw new CommandException("compression needs a former: --former names its file");
             }
             return only;
@@ -220,8 +237,8 @@ public final class BenchCommand extends IcfCommand {
                                 Arrays.stream(BenchShape.values())
                                         .map(BenchShape::toString)
                                         .collect(Collectors.joining(", ")))));
-        boolean formerIsNeeded =
-                only.isEmpty() || only.stream().anyMatch(name -> entry(name).needsFormer() || name.startsWith("compress"));
+        boolean formerIsNeeded = only.isEmpty()
+                || only.stream().anyMatch(name -> entry(name).needsFormer() || name.startsWith("compress"));
         return BenchFiles.make(
                 sizes,
                 TypeNames.type(type == null ? "q8_0" : type),
@@ -239,9 +256,7 @@ public final class BenchCommand extends IcfCommand {
     }
 
     private Benchmarks.Setup setup() {
-        String name = shape != null
-                ? shape
-                : model == null ? "demo" : String.valueOf(model.getFileName());
+        String name = shape != null ? shape : model == null ? "demo" : String.valueOf(model.getFileName());
         return new Benchmarks.Setup(name, batch, threads, runs, warmUp);
     }
 

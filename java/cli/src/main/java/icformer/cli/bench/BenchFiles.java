@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param former the IC-Former; null where only the LLM is measured
  * @param made folder to remove; null where the files stay
  */
-record BenchFiles(Path model, @Nullable Path former, @Nullable Path made) implements AutoCloseable {
+record BenchFiles(
+        Path model, @Nullable Path former, @Nullable Path made) implements AutoCloseable {
     /** Files of the user. */
     static BenchFiles of(Path model, @Nullable Path former) {
         return new BenchFiles(model, former, null);

@@ -32,15 +32,27 @@ record BenchResult(
         int runs) {
 
     static final List<String> COLUMNS = List.of(
-            "name", "shape", "type", "n", "batch", "threads", "runs", "median_ms", "min_ms", "max_ms", "mean_ms",
-            "per_second", "gflops");
+            "name",
+            "shape",
+            "type",
+            "n",
+            "batch",
+            "threads",
+            "runs",
+            "median_ms",
+            "min_ms",
+            "max_ms",
+            "mean_ms",
+            "per_second",
+            "gflops");
 
     BenchResult {
         samples = List.copyOf(samples);
     }
 
     double median() {
-        double[] sorted = samples.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+        double[] sorted =
+                samples.stream().mapToDouble(Double::doubleValue).sorted().toArray();
         int half = sorted.length / 2;
         return sorted.length % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
     }
@@ -57,9 +69,18 @@ record BenchResult(
         values.put("threads", threads);
         values.put("runs", runs);
         values.put("median_ms", rounded(median));
-        values.put("min_ms", rounded(samples.stream().mapToDouble(Double::doubleValue).min().orElseThrow()));
-        values.put("max_ms", rounded(samples.stream().mapToDouble(Double::doubleValue).max().orElseThrow()));
-        values.put("mean_ms", rounded(samples.stream().mapToDouble(Double::doubleValue).average().orElseThrow()));
+        values.put(
+                "min_ms",
+                rounded(samples.stream().mapToDouble(Double::doubleValue).min().orElseThrow()));
+        values.put(
+                "max_ms",
+                rounded(samples.stream().mapToDouble(Double::doubleValue).max().orElseThrow()));
+        values.put(
+                "mean_ms",
+                rounded(samples.stream()
+                        .mapToDouble(Double::doubleValue)
+                        .average()
+                        .orElseThrow()));
         values.put("per_second", rounded(rows * 1e3 / median));
         values.put("gflops", rounded(2e-6 * work / median));
         return values;

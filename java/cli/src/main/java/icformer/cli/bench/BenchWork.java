@@ -16,7 +16,8 @@ final class BenchWork {
     private final long layers;
     private final long vocabularySize;
 
-    private BenchWork(long width, long queryWidth, long kvWidth, long feedForwardWidth, long layers, long vocabularySize) {
+    private BenchWork(
+            long width, long queryWidth, long kvWidth, long feedForwardWidth, long layers, long vocabularySize) {
         this.width = width;
         this.queryWidth = queryWidth;
         this.kvWidth = kvWidth;

@@ -99,12 +99,25 @@ final class Benchmarks {
             int chunks = batch * Math.ceilDiv(n, length);
             int[] tokens = tokens(n * batch, 0, distinct(n));
             digester.prepare(tokens);
-            DigestOptions how = DigestOptions.defaults().withMaxChunk(length).withBatch(chunks).withArena(arena);
+            DigestOptions how = DigestOptions.defaults()
+                    .withMaxChunk(length)
+                    .withBatch(chunks)
+                    .withArena(arena);
             List<Double> samples = time(() -> digester.digest(tokens, how));
             boolean plain = digester.info().method() == DigesterOptions.Method.PLAIN;
             long products = (long) chunks
-                    * (plain ? BenchWork.plainChunk(digester.info(), length) : BenchWork.fastChunk(digester.info(), length));
-            return result(name, digester.info().type(), n, batch, digester.info().threads(), (long) n * batch, products, samples);
+                    * (plain
+                            ? BenchWork.plainChunk(digester.info(), length)
+                            : BenchWork.fastChunk(digester.info(), length));
+            return result(
+                    name,
+                    digester.info().type(),
+                    n,
+                    batch,
+                    digester.info().threads(),
+                    (long) n * batch,
+                    products,
+                    samples);
         }
     }
 
@@ -132,7 +145,14 @@ final class Benchmarks {
             long products = Math.ceilDiv(n, length) * BenchWork.fastChunk(digester.info(), length)
                     + BenchWork.contributions(digester.info(), distinct);
             return result(
-                    "compress_cold", digester.info().type(), n, 1, digester.info().threads(), n, products, samples);
+                    "compress_cold",
+                    digester.info().type(),
+                    n,
+                    1,
+                    digester.info().threads(),
+                    n,
+                    products,
+                    samples);
         } finally {
             digester.close();
         }
@@ -167,8 +187,8 @@ final class Benchmarks {
         if (!hasFormer()) {
             return DEFAULT_MEMORY_ROWS;
         }
-        try (Digester digester = former.open(digesterOptions.withMaxTableBytes(DigesterOptions.NO_TABLE)
-                .withMethod(DigesterOptions.Method.PLAIN))) {
+        try (Digester digester = former.open(
+                digesterOptions.withMaxTableBytes(DigesterOptions.NO_TABLE).withMethod(DigesterOptions.Method.PLAIN))) {
             return digester.info().digestRows();
         }
     }
@@ -193,7 +213,8 @@ final class Benchmarks {
                 session.truncate(0);
                 session.append(tokens, Outputs.LAST);
             });
-            return result("prefill", n, session, n, work.prompt(n, 0, session.info().batchLength()), samples);
+            return result(
+                    "prefill", n, session, n, work.prompt(n, 0, session.info().batchLength()), samples);
         }
     }
 
@@ -239,7 +260,8 @@ final class Benchmarks {
             Sampling greedy = Sampling.greedy();
             try (Session session = session(rows + QUESTION_TOKENS, rowsOfBatch())) {
                 List<Double> samples = time(() -> {
-                    Digest digest = digester.digest(tokens, DigestOptions.defaults().withArena(arena));
+                    Digest digest =
+                            digester.digest(tokens, DigestOptions.defaults().withArena(arena));
                     session.truncate(0);
                     session.append(digest, Outputs.NONE);
                     session.append(question, Outputs.LAST);

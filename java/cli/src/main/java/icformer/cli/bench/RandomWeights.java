@@ -92,8 +92,11 @@ final class RandomWeights implements AutoCloseable {
         values.put("llama.vocab_size", GgufValue.u32(shape.vocabularySize));
         values.put("tokenizer.ggml.model", GgufValue.text("llama"));
         values.put("tokenizer.ggml.pre", GgufValue.text("default"));
-        values.put("tokenizer.ggml.tokens", GgufValue.texts(
-                IntStream.range(0, shape.vocabularySize).mapToObj(RandomWeights::piece).toList()));
+        values.put(
+                "tokenizer.ggml.tokens",
+                GgufValue.texts(IntStream.range(0, shape.vocabularySize)
+                        .mapToObj(RandomWeights::piece)
+                        .toList()));
         values.put("tokenizer.ggml.scores", array(GgufValue.Type.F32, id -> Math.min(0, BYTE_TOKENS - id)));
         values.put("tokenizer.ggml.token_type", array(GgufValue.Type.I32, RandomWeights::tokenType));
         values.put("tokenizer.ggml.bos_token_id", GgufValue.u32(1));

@@ -18,7 +18,9 @@ public final class ContextArguments {
         String text = TextSource.read(source, encoding, streams);
         if (text.isEmpty()) {
             throw new CommandException("the context is empty: "
-                    + (TextSource.isStandardInput(source) ? "nothing came from standard input" : source + " has no text"));
+                    + (TextSource.isStandardInput(source)
+                            ? "nothing came from standard input"
+                            : source + " has no text"));
         }
         return text;
     }

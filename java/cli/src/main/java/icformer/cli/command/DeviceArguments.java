@@ -16,15 +16,17 @@ public final class DeviceArguments {
     @Option(
             names = "--device",
             paramLabel = "NAME",
-            description = "Device that computes, by name or number; icf info lists them (default: what the environment variable "
-                    + "ICF_DEVICE names, else the first GPU, else the CPU).")
+            description =
+                    "Device that computes, by name or number; icf info lists them (default: what the environment variable "
+                            + "ICF_DEVICE names, else the first GPU, else the CPU).")
     private @Nullable String device;
 
     @Option(
             names = "--gpu-layers",
             paramLabel = "N",
-            description = "Layers of the LLM that a device other than the CPU computes, the last ones; the CPU computes those "
-                    + "before them (default: as many as fit into its memory).")
+            description =
+                    "Layers of the LLM that a device other than the CPU computes, the last ones; the CPU computes those "
+                            + "before them (default: as many as fit into its memory).")
     private int gpuLayers = ModelOptions.AUTOMATIC_LAYERS;
 
     public ModelOptions modelOptions() {
@@ -41,7 +43,8 @@ public final class DeviceArguments {
         }
         List<Device> devices = Devices.all();
         for (Device each : devices) {
-            if (each.name().equalsIgnoreCase(device) || String.valueOf(each.index()).equals(device)) {
+            if (each.name().equalsIgnoreCase(device)
+                    || String.valueOf(each.index()).equals(device)) {
                 return each.index();
             }
         }

@@ -64,21 +64,25 @@ public final class Failures {
 
     /** One sentence that names the file and the reason. */
     public static String describe(Throwable e) {
-        return oneLine(switch (e) {
-            case CommandException command -> command.getMessage();
-            case IcfException icf -> icf.getMessage();
-            case ModelFileException file -> withFile(file.path().toString(), file.getMessage());
-            case NoSuchFileException file -> file.getReason() == null
-                    ? file.getFile() + ": no such file"
-                    : file.getFile() + ": " + file.getReason();
-            case AccessDeniedException file -> file.getFile() + ": permission denied";
-            case FileAlreadyExistsException file -> file.getFile() + ": exists already; --force replaces it";
-            case DirectoryNotEmptyException file -> file.getFile() + ": is a folder";
-            case FileSystemException file -> file.getFile() + ": " + (file.getReason() == null ? "cannot be used" : file.getReason());
-            case UncheckedIOException unchecked when unchecked.getCause() != null -> describe(unchecked.getCause());
-            case IOException io -> io.getMessage() == null ? io.toString() : io.getMessage();
-            default -> "internal error: " + e + "; --verbose shows where";
-        });
+        return oneLine(
+                switch (e) {
+                    case CommandException command -> command.getMessage();
+                    case IcfException icf -> icf.getMessage();
+                    case ModelFileException file -> withFile(file.path().toString(), file.getMessage());
+                    case NoSuchFileException file ->
+                        file.getReason() == null
+                                ? file.getFile() + ": no such file"
+                                : file.getFile() + ": " + file.getReason();
+                    case AccessDeniedException file -> file.getFile() + ": permission denied";
+                    case FileAlreadyExistsException file -> file.getFile() + ": exists already; --force replaces it";
+                    case DirectoryNotEmptyException file -> file.getFile() + ": is a folder";
+                    case FileSystemException file ->
+                        file.getFile() + ": " + (file.getReason() == null ? "cannot be used" : file.getReason());
+                    case UncheckedIOException unchecked
+                    when unchecked.getCause() != null -> describe(unchecked.getCause());
+                    case IOException io -> io.getMessage() == null ? io.toString() : io.getMessage();
+                    default -> "internal error: " + e + "; --verbose shows where";
+                });
     }
 
     private static String withFile(String file, @Nullable String message) {

@@ -26,7 +26,11 @@ public abstract class IcfCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Option(names = {"-h", "--help"}, order = 1000, usageHelp = true, description = "Show this help and exit.")
+    @Option(
+            names = {"-h", "--help"},
+            order = 1000,
+            usageHelp = true,
+            description = "Show this help and exit.")
     private boolean help;
 
     @Option(

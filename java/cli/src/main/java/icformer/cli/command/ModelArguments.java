@@ -14,7 +14,10 @@ public final class ModelArguments {
     @Option(names = "--model", paramLabel = "FILE", description = "LLM, a GGUF file (default: the demo's).")
     private @Nullable Path model;
 
-    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per physical core).")
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "Threads that compute (default: one per physical core).")
     private int threads;
 
     @Mixin
@@ -25,7 +28,8 @@ public final class ModelArguments {
 
     @Option(
             names = "--no-repack",
-            description = "Compute with the weights as the file has them, instead of laid out anew where this CPU is faster then.")
+            description =
+                    "Compute with the weights as the file has them, instead of laid out anew where this CPU is faster then.")
     private boolean noRepack;
 
     public Path file() throws IOException {
@@ -51,8 +55,7 @@ public final class ModelArguments {
     /** Opens another file in the same way. */
     public Model open(Path file) throws IOException {
         return Model.open(
-                file,
-                deviceArguments.modelOptions().withUseMmap(!noMmap).withUseRepack(!noRepack));
+                file, deviceArguments.modelOptions().withUseMmap(!noMmap).withUseRepack(!noRepack));
     }
 
     public DigesterOptions digesterOptions() {

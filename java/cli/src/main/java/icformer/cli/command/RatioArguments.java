@@ -11,8 +11,9 @@ public final class RatioArguments {
     @Option(
             names = "--ratio",
             paramLabel = "R",
-            description = "Tokens of a full chunk for each digest row, such as 8, 16 or 32: keep only the first rows of each "
-                    + "chunk's digest (default: all of them). A former that was not trained so answers worse.")
+            description =
+                    "Tokens of a full chunk for each digest row, such as 8, 16 or 32: keep only the first rows of each "
+                            + "chunk's digest (default: all of them). A former that was not trained so answers worse.")
     private @Nullable Integer ratio;
 
     public boolean isGiven() {
@@ -28,16 +29,16 @@ public final class RatioArguments {
         if (ratio == null) {
             return options;
         }
-        int chunk =
-                switch (options.maxChunk()) {
-                    case DigestOptions.TRAINED_CHUNK -> digester.info().chunkLength();
-                    case DigestOptions.ONE_CHUNK -> length;
-                    default -> options.maxChunk();
-                };
+        int chunk = switch (options.maxChunk()) {
+            case DigestOptions.TRAINED_CHUNK -> digester.info().chunkLength();
+            case DigestOptions.ONE_CHUNK -> length;
+            default -> options.maxChunk();
+        };
         int rows = digester.info().digestRows();
         if (ratio < 1 || Math.ceilDiv(chunk, ratio) > rows) {
-            throw new CommandException("--ratio is %d, but must be %d or more: the former gives %d rows for a chunk of %d tokens"
-                    .formatted(ratio, Math.ceilDiv(chunk, rows), rows, chunk));
+            throw new CommandException(
+                    "--ratio is %d, but must be %d or more: the former gives %d rows for a chunk of %d tokens"
+                            .formatted(ratio, Math.ceilDiv(chunk, rows), rows, chunk));
         }
         return options.withChunkRows(Math.ceilDiv(chunk, ratio));
     }

@@ -13,7 +13,8 @@ public final class SamplingArguments {
     @Option(
             names = "--max-tokens",
             paramLabel = "N",
-            description = "Most tokens of the answer (default: " + DEFAULT_MAX_TOKENS + ", or what the context has room for).")
+            description = "Most tokens of the answer (default: " + DEFAULT_MAX_TOKENS
+                    + ", or what the context has room for).")
     private @Nullable Integer maxTokens;
 
     @Option(

@@ -15,10 +15,14 @@ public final class SessionArguments {
     @Option(
             names = "--ctx",
             paramLabel = "N",
-            description = "Positions the session holds (default: as many as are needed, up to what the LLM was trained for).")
+            description =
+                    "Positions the session holds (default: as many as are needed, up to what the LLM was trained for).")
     private int contextLength;
 
-    @Option(names = "--kv-type", paramLabel = "TYPE", description = "Type of the KV cache: F16, Q8_0 or F32 (default: F16).")
+    @Option(
+            names = "--kv-type",
+            paramLabel = "TYPE",
+            description = "Type of the KV cache: F16, Q8_0 or F32 (default: F16).")
     private KvType kvType = KvType.F16;
 
     /** A session, and how many tokens it can generate behind a prompt. */
@@ -41,9 +45,7 @@ public final class SessionArguments {
         if (prompt >= most || needed > most && tokensAreWanted) {
             throw new CommandException(tooLong(prompt, prompt >= most ? 1 : tokens, most, trained));
         }
-        int length = contextLength > 0
-                ? contextLength
-                : (int) Math.min(most, Math.ceilDiv(needed, STEP) * STEP);
+        int length = contextLength > 0 ? contextLength : (int) Math.min(most, Math.ceilDiv(needed, STEP) * STEP);
         SessionOptions options = SessionOptions.defaults()
                 .withThreads(threads)
                 .withContextLength(length)
@@ -52,9 +54,8 @@ public final class SessionArguments {
     }
 
     private String tooLong(long prompt, int tokens, int most, int trained) {
-        String limit = contextLength > 0
-                ? "--ctx is %d".formatted(most)
-                : "the LLM was trained for %d".formatted(trained);
+        String limit =
+                contextLength > 0 ? "--ctx is %d".formatted(most) : "the LLM was trained for %d".formatted(trained);
         return "the prompt takes %d positions and the answer %s, but %s"
                 .formatted(prompt, tokens == 1 ? "at least one" : "up to " + tokens, limit);
     }

@@ -22,7 +22,8 @@ public record TokenIds(int[] values) {
             if (value.isBlank()) {
                 return NONE;
             }
-            return new TokenIds(Arrays.stream(value.split(",", -1)).mapToInt(Converter::id).toArray());
+            return new TokenIds(
+                    Arrays.stream(value.split(",", -1)).mapToInt(Converter::id).toArray());
         }
 
         private static int id(String text) {

@@ -10,12 +10,13 @@ public final class TypeNames {
 
     /** The type of a name, in any case. */
     public static TensorType type(String name) {
-        return TensorType.find(name).orElseThrow(() -> new CommandException("there is no tensor type %s; there are %s"
-                .formatted(
-                        name,
-                        TensorType.all().stream()
-                                .filter(TensorType::isQuantizable)
-                                .map(TensorType::name)
-                                .collect(Collectors.joining(", ")))));
+        return TensorType.find(name)
+                .orElseThrow(() -> new CommandException("there is no tensor type %s; there are %s"
+                        .formatted(
+                                name,
+                                TensorType.all().stream()
+                                        .filter(TensorType::isQuantizable)
+                                        .map(TensorType::name)
+                                        .collect(Collectors.joining(", ")))));
     }
 }

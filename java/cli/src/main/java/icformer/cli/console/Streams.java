@@ -50,7 +50,8 @@ public final class Streams {
     /** Where a file descriptor leads, such as {@code /dev/pts/0} or {@code pipe:[4711]}; empty where that is not known. */
     private static String target(int descriptor) {
         try {
-            return Files.readSymbolicLink(Path.of("/proc/self/fd", String.valueOf(descriptor))).toString();
+            return Files.readSymbolicLink(Path.of("/proc/self/fd", String.valueOf(descriptor)))
+                    .toString();
         } catch (IOException | UnsupportedOperationException e) {
             return "";
         }

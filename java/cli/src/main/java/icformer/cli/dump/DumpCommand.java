@@ -11,14 +11,18 @@ import picocli.CommandLine.Spec;
 /** Writes intermediate results to files. */
 @Command(
         name = "dump",
-        description = "Write digests, logits or embeddings to a safetensors file, to compare them with other implementations.",
+        description =
+                "Write digests, logits or embeddings to a safetensors file, to compare them with other implementations.",
         synopsisSubcommandLabel = "digest|logits|embeddings",
         commandListHeading = "%nCommands:%n")
 public final class DumpCommand implements Runnable {
     @Spec
     private CommandSpec spec;
 
-    @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help and exit.")
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "Show this help and exit.")
     private boolean help;
 
     private DumpCommand() {}

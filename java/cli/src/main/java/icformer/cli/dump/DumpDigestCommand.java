@@ -26,7 +26,8 @@ import picocli.CommandLine.Option;
 /** Writes the digest of tokens or given embeddings. */
 @Command(
         name = "digest",
-        description = "Write the digest of tokens, or of given word embeddings (then no LLM is needed): tensor digest [rows, width] F32.")
+        description =
+                "Write the digest of tokens, or of given word embeddings (then no LLM is needed): tensor digest [rows, width] F32.")
 public final class DumpDigestCommand extends IcfCommand {
     /** What is digested. */
     private static final class Source {
@@ -37,7 +38,12 @@ public final class DumpDigestCommand extends IcfCommand {
                 description = "Safetensors file whose only tensor is the context's word embeddings [n, width].")
         private @Nullable Path embeddings;
 
-        @Option(names = "--tokens", paramLabel = "IDS", required = true, converter = TokenIds.Converter.class, description = TokenIds.DESCRIPTION)
+        @Option(
+                names = "--tokens",
+                paramLabel = "IDS",
+                required = true,
+                converter = TokenIds.Converter.class,
+                description = TokenIds.DESCRIPTION)
         private @Nullable TokenIds tokens;
     }
 
@@ -47,7 +53,8 @@ public final class DumpDigestCommand extends IcfCommand {
     @Option(
             names = "--max-chunk",
             paramLabel = "N",
-            description = "Longest chunk in tokens; 0 is one chunk whatever its length (default: what the former was trained for).")
+            description =
+                    "Longest chunk in tokens; 0 is one chunk whatever its length (default: what the former was trained for).")
     private int maxChunk = DigestOptions.TRAINED_CHUNK;
 
     @Mixin

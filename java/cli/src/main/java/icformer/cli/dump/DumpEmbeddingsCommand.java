@@ -19,7 +19,12 @@ import picocli.CommandLine.Option;
 /** Writes the word embeddings of tokens. */
 @Command(name = "embeddings", description = "Write the word embeddings of tokens: tensor embeddings [n, width] F32.")
 public final class DumpEmbeddingsCommand extends IcfCommand {
-    @Option(names = "--tokens", paramLabel = "IDS", required = true, converter = TokenIds.Converter.class, description = TokenIds.DESCRIPTION)
+    @Option(
+            names = "--tokens",
+            paramLabel = "IDS",
+            required = true,
+            converter = TokenIds.Converter.class,
+            description = TokenIds.DESCRIPTION)
     private TokenIds tokens = TokenIds.NONE;
 
     @Mixin
@@ -36,7 +41,8 @@ public final class DumpEmbeddingsCommand extends IcfCommand {
     protected void run() throws IOException {
         try (Model model = modelArguments.open();
                 Arena arena = Arena.ofConfined()) {
-            List<Long> shape = List.of((long) tokens.values().length, (long) model.info().width());
+            List<Long> shape =
+                    List.of((long) tokens.values().length, (long) model.info().width());
             SafetensorsWriter.write(
                     output.file(),
                     AtomicFile.Existing.REPLACE,

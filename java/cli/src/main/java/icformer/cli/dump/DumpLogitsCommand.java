@@ -43,7 +43,12 @@ import picocli.CommandLine.Option;
 public final class DumpLogitsCommand extends IcfCommand {
     /** The prompt. */
     private static final class Source {
-        @Option(names = "--tokens", paramLabel = "IDS", required = true, converter = TokenIds.Converter.class, description = TokenIds.DESCRIPTION)
+        @Option(
+                names = "--tokens",
+                paramLabel = "IDS",
+                required = true,
+                converter = TokenIds.Converter.class,
+                description = TokenIds.DESCRIPTION)
         private @Nullable TokenIds tokens;
 
         @Option(
@@ -62,7 +67,10 @@ public final class DumpLogitsCommand extends IcfCommand {
     @ArgGroup(multiplicity = "1")
     private Source source = new Source();
 
-    @Option(names = "--generate", paramLabel = "N", description = "Greedy tokens to generate behind the prompt (default: 0).")
+    @Option(
+            names = "--generate",
+            paramLabel = "N",
+            description = "Greedy tokens to generate behind the prompt (default: 0).")
     private int generate;
 
     @Option(
@@ -71,7 +79,10 @@ public final class DumpLogitsCommand extends IcfCommand {
             description = "Type of the KV cache: F32, F16 or Q8_0 (default: F32, since this is a tool for numerics).")
     private KvType kvType = KvType.F32;
 
-    @Option(names = "--ctx", paramLabel = "N", description = "Positions the session holds (default: as many as are needed).")
+    @Option(
+            names = "--ctx",
+            paramLabel = "N",
+            description = "Positions the session holds (default: as many as are needed).")
     private int contextLength;
 
     @Mixin
@@ -93,17 +104,23 @@ public final class DumpLogitsCommand extends IcfCommand {
                 Arena arena = Arena.ofConfined()) {
             if (source.tokens != null) {
                 int[] tokens = source.tokens.values();
-                dump(model, tokens.length, (session, first, count) -> session.append(
-                        Arrays.copyOfRange(tokens, (int) first, (int) first + count), Outputs.logits(count)));
+                dump(
+                        model,
+                        tokens.length,
+                        (session, first, count) -> session.append(
+                                Arrays.copyOfRange(tokens, (int) first, (int) first + count), Outputs.logits(count)));
             } else {
                 Path file = Objects.requireNonNull(source.embeddings);
                 Embeddings embeddings = Embeddings.read(file, model.info().width(), arena);
                 long rowBytes = (long) model.info().width() * Float.BYTES;
-                dump(model, embeddings.count(), (session, first, count) -> session.append(
-                        embeddings.rows().asSlice(first * rowBytes, count * rowBytes),
-                        RowType.F32,
-                        count,
-                        Outputs.logits(count)));
+                dump(
+                        model,
+                        embeddings.count(),
+                        (session, first, count) -> session.append(
+                                embeddings.rows().asSlice(first * rowBytes, count * rowBytes),
+                                RowType.F32,
+                                count,
+                                Outputs.logits(count)));
             }
         }
     }
@@ -116,7 +133,8 @@ public final class DumpLogitsCommand extends IcfCommand {
         List<SafetensorsWriter.Entry> entries = new ArrayList<>();
         entries.add(new SafetensorsWriter.Entry("logits", ElementType.F32, List.of(length, vocabulary)));
         if (generate > 0) {
-            entries.add(new SafetensorsWriter.Entry("generated_logits", ElementType.F32, List.of((long) generate, vocabulary)));
+            entries.add(new SafetensorsWriter.Entry(
+                    "generated_logits", ElementType.F32, List.of((long) generate, vocabulary)));
             entries.add(new SafetensorsWriter.Entry("ids", ElementType.I32, List.of((long) generate)));
         }
         try (Session session = open(model, length);

@@ -55,12 +55,14 @@ record AnswerReport(
         results.scores().forEach((source, scores) -> {
             text.append("\n%-10s".formatted(source.key()));
             Map<String, Double> means = scores.means();
-            COLUMNS.keySet().forEach(name -> text.append("%11s".formatted(number(means.getOrDefault(name, Double.NaN)))));
+            COLUMNS.keySet()
+                    .forEach(name -> text.append("%11s".formatted(number(means.getOrDefault(name, Double.NaN)))));
         });
         if (!results.bleu().isEmpty()) {
             text.append("\nreconstructed from the digest, BLEU-4: ").append(number(bleu()));
-            results.bleu().forEach((length, mean) ->
-                    text.append(", up to %d tokens %s".formatted(length, number(mean.value()))));
+            results.bleu()
+                    .forEach((length, mean) ->
+                            text.append(", up to %d tokens %s".formatted(length, number(mean.value()))));
         }
         return text.toString();
     }
@@ -91,7 +93,11 @@ record AnswerReport(
         if (!results.bleu().isEmpty()) {
             Map<String, Object> reconstruction = new LinkedHashMap<>();
             reconstruction.put("bleu4", bleu());
-            reconstruction.put("contexts", results.bleu().values().stream().mapToLong(AnswerScores.Mean::count).sum());
+            reconstruction.put(
+                    "contexts",
+                    results.bleu().values().stream()
+                            .mapToLong(AnswerScores.Mean::count)
+                            .sum());
             reconstruction.put("by_length", values(results.bleu()));
             object.put("reconstruction", reconstruction);
         }
@@ -102,14 +108,17 @@ record AnswerReport(
     private <K extends Comparable<K>> Map<K, Map<String, Double>> bySource(
             Function<AnswerScores, Map<K, AnswerScores.Mean>> classes) {
         Map<K, Map<String, Double>> found = new TreeMap<>();
-        results.scores().forEach((source, scores) -> classes.apply(scores).forEach((key, mean) ->
-                found.computeIfAbsent(key, _ -> new LinkedHashMap<>()).put(source.key(), mean.value())));
+        results.scores()
+                .forEach((source, scores) -> classes.apply(scores)
+                        .forEach((key, mean) -> found.computeIfAbsent(key, _ -> new LinkedHashMap<>())
+                                .put(source.key(), mean.value())));
         return found;
     }
 
     private static <K> Map<K, Double> values(Map<K, AnswerScores.Mean> means) {
         return means.entrySet().stream()
-                .collect(Collectors.toMap(Map.Entry::getKey, entry -> entry.getValue().value(), (a, _) -> a, LinkedHashMap::new));
+                .collect(Collectors.toMap(
+                        Map.Entry::getKey, entry -> entry.getValue().value(), (a, _) -> a, LinkedHashMap::new));
     }
 
     /** The mean over all reconstructions. */

@@ -33,7 +33,10 @@ public final class CompareCommand extends IcfCommand {
     @Mixin
     private TextArguments text = new TextArguments();
 
-    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per physical core).")
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "Threads that compute (default: one per physical core).")
     private int threads;
 
     @Option(names = "--json", description = JSON)
@@ -79,9 +82,13 @@ public final class CompareCommand extends IcfCommand {
     }
 
     private void print(LogitComparison result) {
-        streams().println("KL divergence  mean %.6f +/- %.6f, median %.6f, max %.6f"
-                .formatted(
-                        result.meanDivergence(), result.divergenceError(), result.medianDivergence(), result.maxDivergence()));
+        streams()
+                .println("KL divergence  mean %.6f +/- %.6f, median %.6f, max %.6f"
+                        .formatted(
+                                result.meanDivergence(),
+                                result.divergenceError(),
+                                result.medianDivergence(),
+                                result.maxDivergence()));
         streams().println("same top token %.3f %%".formatted(100 * result.sameTop()));
         streams().println("A  " + EvalPerplexityCommand.text(result.first()));
         streams().println("B  " + EvalPerplexityCommand.text(result.second()));

@@ -56,8 +56,9 @@ public final class EvalAnswersCommand extends IcfCommand {
     @Option(
             names = "--data",
             paramLabel = "FILE",
-            description = "JSON Lines of {\"context\", \"question\", \"answer\"} or {\"context\", \"questions\": "
-                    + "[{\"question\", \"answer\"}, ...]}; - reads standard input (default: the test split of the demo).")
+            description =
+                    "JSON Lines of {\"context\", \"question\", \"answer\"} or {\"context\", \"questions\": "
+                            + "[{\"question\", \"answer\"}, ...]}; - reads standard input (default: the test split of the demo).")
     private @Nullable String data;
 
     @Option(
@@ -67,23 +68,31 @@ public final class EvalAnswersCommand extends IcfCommand {
             description = "What to answer from, of digest, full, truncated and none (default: all).")
     private List<AnswerEvaluation.Source> only = List.of();
 
-    @Option(names = "--contexts", paramLabel = "N", description = "Contexts to use, the first of the file (default: all).")
+    @Option(
+            names = "--contexts",
+            paramLabel = "N",
+            description = "Contexts to use, the first of the file (default: all).")
     private int contexts;
 
     @Option(
             names = "--reconstructions",
             paramLabel = "N",
-            description = "Contexts to reconstruct from their digests, the first of the file; 0 for none (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Contexts to reconstruct from their digests, the first of the file; 0 for none (default: ${DEFAULT-VALUE}).")
     private int reconstructions = DEFAULT_RECONSTRUCTIONS;
 
-    @Option(names = "--max-tokens", paramLabel = "N", description = "Most tokens of an answer (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--max-tokens",
+            paramLabel = "N",
+            description = "Most tokens of an answer (default: ${DEFAULT-VALUE}).")
     private int maxTokens = DEFAULT_MAX_TOKENS;
 
     @Option(
             names = "--model-types",
             paramLabel = "TYPES",
             split = ",",
-            description = "Types to quantise the LLM to, each measured with every type of the former (default: as its file is).")
+            description =
+                    "Types to quantise the LLM to, each measured with every type of the former (default: as its file is).")
     private List<String> modelTypes = List.of(QuantizedFiles.AS_IT_IS);
 
     @Option(
@@ -93,7 +102,10 @@ public final class EvalAnswersCommand extends IcfCommand {
             description = "Types to quantise the former to (default: as its file is).")
     private List<String> formerTypes = List.of(QuantizedFiles.AS_IT_IS);
 
-    @Option(names = "--kv-type", paramLabel = "TYPE", description = "Type of the KV cache: F16, Q8_0 or F32 (default: F16).")
+    @Option(
+            names = "--kv-type",
+            paramLabel = "TYPE",
+            description = "Type of the KV cache: F16, Q8_0 or F32 (default: F16).")
     private KvType kvType = KvType.F16;
 
     @Option(names = "--json", description = JSON)
@@ -183,14 +195,17 @@ public final class EvalAnswersCommand extends IcfCommand {
             Set<AnswerEvaluation.Source> missing = EnumSet.copyOf(sources);
             missing.removeAll(known.keySet());
             if (total == 0) {
-                total = modelTypes.size() * (evaluation.steps(sources) + (formerTypes.size() - 1) * digestSteps(evaluation));
+                total = modelTypes.size()
+                        * (evaluation.steps(sources) + (formerTypes.size() - 1) * digestSteps(evaluation));
             }
             AnswerEvaluation.Results results = run(evaluation, missing);
             Map<AnswerEvaluation.Source, AnswerScores> scores = new EnumMap<>(known);
             scores.putAll(results.scores());
             known.putAll(results.scores());
             known.remove(AnswerEvaluation.Source.DIGEST);
-            int rows = options.chunkRows() == DigestOptions.ALL_ROWS ? digester.info().digestRows() : options.chunkRows();
+            int rows = options.chunkRows() == DigestOptions.ALL_ROWS
+                    ? digester.info().digestRows()
+                    : options.chunkRows();
             return new AnswerReport(
                     model.info(), digester.info(), rows, cases, new AnswerEvaluation.Results(scores, results.bleu()));
         }
@@ -217,7 +232,9 @@ public final class EvalAnswersCommand extends IcfCommand {
                     options,
                     maxTokens,
                     digester.info().hasAe() ? reconstructions : 0,
-                    SessionOptions.defaults().withThreads(modelArguments.threads()).withKvType(kvType));
+                    SessionOptions.defaults()
+                            .withThreads(modelArguments.threads())
+                            .withKvType(kvType));
         }
 
         void endOfModel() {

@@ -17,7 +17,8 @@ import picocli.CommandLine.Option;
 /** Measures how well an LLM predicts a text. */
 @Command(
         name = "perplexity",
-        description = "Measure how well an LLM predicts a text, as llama-perplexity does: perplexity and its standard error.")
+        description =
+                "Measure how well an LLM predicts a text, as llama-perplexity does: perplexity and its standard error.")
 public final class EvalPerplexityCommand extends IcfCommand {
     @Mixin
     private TextArguments text = new TextArguments();
@@ -38,7 +39,8 @@ public final class EvalPerplexityCommand extends IcfCommand {
                 Progress progress = new Progress(streams(), "perplexity", "", 1)) {
             TextWindows windows = text.windows(model);
             int[] tokens = text.tokens(model, streams());
-            Perplexity result = Perplexity.of(model, tokens, windows, text.session(modelArguments.threads()), progress::update);
+            Perplexity result =
+                    Perplexity.of(model, tokens, windows, text.session(modelArguments.threads()), progress::update);
             if (json) {
                 Map<String, Object> object = new LinkedHashMap<>(describe(result));
                 object.put("context", windows.context());
@@ -47,8 +49,10 @@ public final class EvalPerplexityCommand extends IcfCommand {
                 object.put("model_type", model.info().type());
                 streams().json(object);
             } else {
-                streams().println(text(result) + " over %d tokens in %d windows of %d"
-                        .formatted(result.tokens(), result.windows(), windows.context()));
+                streams()
+                        .println(text(result)
+                                + " over %d tokens in %d windows of %d"
+                                        .formatted(result.tokens(), result.windows(), windows.context()));
             }
         }
     }

@@ -25,8 +25,9 @@ final class TextArguments {
     @Option(
             names = "--ctx",
             paramLabel = "N",
-            description = "Tokens of a window (default: 512, or what the LLM was trained for if that is less). Each begins "
-                    + "with an empty cache, and its second half counts.")
+            description =
+                    "Tokens of a window (default: 512, or what the LLM was trained for if that is less). Each begins "
+                            + "with an empty cache, and its second half counts.")
     private int contextLength;
 
     @Option(
@@ -35,7 +36,10 @@ final class TextArguments {
             description = "Begin a window every N tokens and count its last N (default: windows follow one another).")
     private int stride;
 
-    @Option(names = "--kv-type", paramLabel = "TYPE", description = "Type of the KV cache: F16, Q8_0 or F32 (default: F16).")
+    @Option(
+            names = "--kv-type",
+            paramLabel = "TYPE",
+            description = "Type of the KV cache: F16, Q8_0 or F32 (default: F16).")
     private KvType kvType = KvType.F16;
 
     @Option(names = "--windows", paramLabel = "N", description = "Most windows to compute (default: all).")
@@ -54,7 +58,8 @@ final class TextArguments {
         if (contextLength < 0 || contextLength == 1) {
             throw new CommandException("--ctx is %d, but must be 2 or more".formatted(contextLength));
         }
-        int context = contextLength == 0 ? Math.min(DEFAULT_CONTEXT, model.info().trainedContext()) : contextLength;
+        int context =
+                contextLength == 0 ? Math.min(DEFAULT_CONTEXT, model.info().trainedContext()) : contextLength;
         if (stride < 0 || stride >= context) {
             throw new CommandException("--stride is %d, but must be 0 to %d".formatted(stride, context - 1));
         }

@@ -18,7 +18,9 @@ final class ConversionOutput {
         object.put("file", report.file().toString());
         object.put("bytes", report.bytes());
         object.put("types", counts(report));
-        object.put("tensors", report.tensors().stream().map(ConversionOutput::describe).toList());
+        object.put(
+                "tensors",
+                report.tensors().stream().map(ConversionOutput::describe).toList());
         return object;
     }
 
@@ -42,22 +44,31 @@ final class ConversionOutput {
 
     /** Prints the tensors that lost something, with their errors, and a line about the file. */
     static void print(ConversionReport report, Streams streams) {
-        List<ConversionReport.Tensor> changed =
-                report.tensors().stream().filter(tensor -> tensor.error() > 0 || tensor.fellBack()).toList();
+        List<ConversionReport.Tensor> changed = report.tensors().stream()
+                .filter(tensor -> tensor.error() > 0 || tensor.fellBack())
+                .toList();
         StringBuilder text = new StringBuilder();
         for (ConversionReport.Tensor tensor : changed) {
-            text.append("%-32s %7s -> %-7s  relative error %.3g%s%n".formatted(
-                    tensor.name(),
-                    tensor.from(),
-                    tensor.to(),
-                    tensor.error(),
-                    tensor.fellBack() ? "  (rows of %d are no blocks of %s)".formatted(tensor.shape().getFirst(), tensor.wanted()) : ""));
+            text.append("%-32s %7s -> %-7s  relative error %.3g%s%n"
+                    .formatted(
+                            tensor.name(),
+                            tensor.from(),
+                            tensor.to(),
+                            tensor.error(),
+                            tensor.fellBack()
+                                    ? "  (rows of %d are no blocks of %s)"
+                                            .formatted(tensor.shape().getFirst(), tensor.wanted())
+                                    : ""));
         }
         String types = counts(report).entrySet().stream()
                 .map(entry -> entry.getValue() + " " + entry.getKey())
                 .collect(Collectors.joining(", "));
         text.append("%s: %.1f MiB, %d tensors (%s)%n"
-                .formatted(report.file(), report.bytes() / 1048576.0, report.tensors().size(), types));
+                .formatted(
+                        report.file(),
+                        report.bytes() / 1048576.0,
+                        report.tensors().size(),
+                        types));
         streams.print(text.toString());
     }
 }

@@ -36,8 +36,9 @@ public final class ConvertCommand extends IcfCommand {
     @Option(
             names = "--type",
             paramLabel = "TYPE",
-            description = "Type of the matrices, such as f16, bf16, q8_0, q4_K (default: the checkpoint's). Norms, biases, "
-                    + "digest embeddings and markers are always f32.")
+            description =
+                    "Type of the matrices, such as f16, bf16, q8_0, q4_K (default: the checkpoint's). Norms, biases, "
+                            + "digest embeddings and markers are always f32.")
     private @Nullable String type;
 
     @Option(names = "--name", paramLabel = "TEXT", description = "Name of the former (default: the folder's).")

@@ -81,8 +81,9 @@ public final class InfoCommand extends IcfCommand {
         if (former != null && model == null) {
             throw usage("--former goes with --model");
         }
-        Map<String, Object> object =
-                model != null ? loaded(model) : file == null ? machine() : isGguf(file) ? gguf(file) : safetensors(file);
+        Map<String, Object> object = model != null
+                ? loaded(model)
+                : file == null ? machine() : isGguf(file) ? gguf(file) : safetensors(file);
         if (json) {
             streams().json(object);
         } else {
@@ -123,7 +124,8 @@ public final class InfoCommand extends IcfCommand {
             if (former != null) {
                 DigesterOptions options = DigesterOptions.defaults().withDevice(deviceArguments.index());
                 try (Digester digester = llm.openDigester(former, options)) {
-                    parts.add(part("former", digester.info().device(), digester.info().type()));
+                    parts.add(part(
+                            "former", digester.info().device(), digester.info().type()));
                     return loaded(parts);
                 }
             }
@@ -180,7 +182,8 @@ public final class InfoCommand extends IcfCommand {
             object.put("bytes", gguf.fileBytes());
             object.put("architecture", metadata.text("general.architecture", ""));
             object.put("name", metadata.text("general.name", ""));
-            object.put("parameters", all.stream().mapToLong(TensorInfo::elements).sum());
+            object.put(
+                    "parameters", all.stream().mapToLong(TensorInfo::elements).sum());
             object.put("types", types(all));
             Map<String, Object> values = new LinkedHashMap<>();
             metadata.keys().forEach(key -> values.put(key.name(), value(metadata, key)));
@@ -219,9 +222,10 @@ public final class InfoCommand extends IcfCommand {
             case BOOL -> metadata.bool(key.name());
             case NUMBER -> shortest(metadata.number(key.name()));
             // a hash uses all 64 bits of an unsigned integer
-            case INTEGER -> key.name().endsWith("_hash")
-                    ? Long.toUnsignedString(metadata.integer(key.name()))
-                    : (Object) metadata.integer(key.name());
+            case INTEGER ->
+                key.name().endsWith("_hash")
+                        ? Long.toUnsignedString(metadata.integer(key.name()))
+                        : (Object) metadata.integer(key.name());
         };
     }
 
@@ -259,16 +263,18 @@ public final class InfoCommand extends IcfCommand {
                 object.put("metadata", read.metadata());
             }
             if (tensors || !object.containsKey("rows")) {
-                object.put("tensors", read.tensors().values().stream()
-                        .map(tensor -> {
-                            Map<String, Object> described = new LinkedHashMap<>();
-                            described.put("name", tensor.name());
-                            described.put("type", tensor.type().name());
-                            described.put("shape", tensor.shape());
-                            described.put("bytes", tensor.bytes().byteSize());
-                            return described;
-                        })
-                        .toList());
+                object.put(
+                        "tensors",
+                        read.tensors().values().stream()
+                                .map(tensor -> {
+                                    Map<String, Object> described = new LinkedHashMap<>();
+                                    described.put("name", tensor.name());
+                                    described.put("type", tensor.type().name());
+                                    described.put("shape", tensor.shape());
+                                    described.put("bytes", tensor.bytes().byteSize());
+                                    return described;
+                                })
+                                .toList());
             }
             return object;
         }
@@ -278,7 +284,11 @@ public final class InfoCommand extends IcfCommand {
         object.put("rows", digest.rowCount());
         object.put("width", digest.width());
         object.put("type", digest.type().name());
-        object.put("chunks", digest.chunks().stream().map(chunk -> List.of(chunk.first(), chunk.end())).toList());
+        object.put(
+                "chunks",
+                digest.chunks().stream()
+                        .map(chunk -> List.of(chunk.first(), chunk.end()))
+                        .toList());
         object.put("model", digest.origin().modelName());
         object.put("model_fingerprint", "%016x".formatted(digest.origin().modelFingerprint()));
         object.put("former", digest.origin().formerName());
@@ -292,13 +302,15 @@ public final class InfoCommand extends IcfCommand {
     private static void print(Map<?, ?> object, String indent, StringBuilder text) {
         object.forEach((name, value) -> {
             switch (value) {
-                case Map<?, ?> array when array.containsKey("first") -> text.append("%s%s: %s%n"
-                        .formatted(indent, name, abbreviated(array)));
+                case Map<?, ?> array
+                when array.containsKey("first") ->
+                    text.append("%s%s: %s%n".formatted(indent, name, abbreviated(array)));
                 case Map<?, ?> map -> {
                     text.append("%s%s:%n".formatted(indent, name));
                     print(map, indent + "  ", text);
                 }
-                case List<?> list when list.stream().anyMatch(Map.class::isInstance) -> {
+                case List<?> list
+                when list.stream().anyMatch(Map.class::isInstance) -> {
                     text.append("%s%s:%n".formatted(indent, name));
                     list.forEach(element -> text.append("%s  %s%n".formatted(indent, line((Map<?, ?>) element))));
                 }

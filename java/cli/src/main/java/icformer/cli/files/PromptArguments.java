@@ -9,8 +9,9 @@ final class PromptArguments {
     @Option(
             names = "--prompt-before",
             paramLabel = "TEXT",
-            description = "Text before the digest; in this and the next two, \\n, \\t and \\\\ stand for line feed, tab and "
-                    + "backslash (default: that of the official checkpoints).")
+            description =
+                    "Text before the digest; in this and the next two, \\n, \\t and \\\\ stand for line feed, tab and "
+                            + "backslash (default: that of the official checkpoints).")
     private @Nullable String before;
 
     @Option(names = "--prompt-question", paramLabel = "TEXT", description = "Text that is put before the question.")

@@ -27,7 +27,10 @@ public final class TokenizeCommand extends IcfCommand {
     @Parameters(paramLabel = "TEXT", description = "The text; - reads standard input.")
     private String text = "";
 
-    @Option(names = "--model", paramLabel = "FILE", description = "GGUF file with the vocabulary (default: the demo's).")
+    @Option(
+            names = "--model",
+            paramLabel = "FILE",
+            description = "GGUF file with the vocabulary (default: the demo's).")
     private @Nullable Path model;
 
     @Option(names = "--no-bos", description = "Leave out the tokens that the vocabulary wants around a text.")
@@ -64,7 +67,9 @@ public final class TokenizeCommand extends IcfCommand {
     private static Map<String, Object> describe(Tokenizer tokenizer, int[] ids) {
         Map<String, Object> object = new LinkedHashMap<>();
         object.put("ids", IntStream.of(ids).boxed().toList());
-        object.put("pieces", Arrays.stream(ids).mapToObj(id -> piece(tokenizer.piece(id))).toList());
+        object.put(
+                "pieces",
+                Arrays.stream(ids).mapToObj(id -> piece(tokenizer.piece(id))).toList());
         object.put("count", ids.length);
         return object;
     }
@@ -72,14 +77,26 @@ public final class TokenizeCommand extends IcfCommand {
     /** The text of a piece; one that holds only a part of a character is shown by its bytes, as {@code <0xE2>}. */
     private static String piece(byte[] bytes) {
         try {
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
         } catch (CharacterCodingException e) {
-            return HexFormat.of().withUpperCase().withPrefix("<0x").withSuffix(">").formatHex(bytes);
+            return HexFormat.of()
+                    .withUpperCase()
+                    .withPrefix("<0x")
+                    .withSuffix(">")
+                    .formatHex(bytes);
         }
     }
 
     /** In quotes, so that spaces can be seen, and on one line. */
     private static String visible(String piece) {
-        return '"' + piece.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") + '"';
+        return '"'
+                + piece.replace("\\", "\\\\")
+                        .replace("\n", "\\n")
+                        .replace("\r", "\\r")
+                        .replace("\t", "\\t")
+                + '"';
     }
 }

@@ -54,8 +54,16 @@ class AskCommandTest {
     @Test
     void answersAsTheReferenceDoes() throws IOException {
         Map<String, @Nullable Object> json = Cli.runPair(
-                        "ask", "--context", context.toString(), "--question", Cli.QUESTION, "--max-tokens", "32", "--kv-type",
-                        "f32", "--json")
+                        "ask",
+                        "--context",
+                        context.toString(),
+                        "--question",
+                        Cli.QUESTION,
+                        "--max-tokens",
+                        "32",
+                        "--kv-type",
+                        "f32",
+                        "--json")
                 .json();
         assertThat(json.get("answer")).isEqualTo(expectedAnswer());
         assertThat(json)
@@ -75,7 +83,15 @@ class AskCommandTest {
     @Test
     void theTextIsTheAnswer() throws IOException {
         String text = Cli.runPair(
-                        "ask", "--context", context.toString(), "--question", Cli.QUESTION, "--max-tokens", "32", "--kv-type", "f32")
+                        "ask",
+                        "--context",
+                        context.toString(),
+                        "--question",
+                        Cli.QUESTION,
+                        "--max-tokens",
+                        "32",
+                        "--kv-type",
+                        "f32")
                 .output();
         assertThat(text.strip()).isEqualTo(expectedAnswer());
         assertThat(text).endsWith("\n");
@@ -85,19 +101,38 @@ class AskCommandTest {
     void theContextAndTheQuestionCanComeFromStandardInput() throws IOException {
         byte[] input = Cli.CONTEXT.getBytes(StandardCharsets.UTF_8);
         String[] args = Cli.withPair(
-                "ask", "--context", "-", "--question", Cli.QUESTION, "--max-tokens", "32", "--kv-type", "f32", "--json");
+                "ask",
+                "--context",
+                "-",
+                "--question",
+                Cli.QUESTION,
+                "--max-tokens",
+                "32",
+                "--kv-type",
+                "f32",
+                "--json");
         assertThat(Cli.run(input, args).json().get("answer")).isEqualTo(expectedAnswer());
 
         byte[] question = (Cli.QUESTION + "\n").getBytes(StandardCharsets.UTF_8);
         String[] asking = Cli.withPair(
-                "ask", "--context", context.toString(), "--question", "-", "--max-tokens", "32", "--kv-type", "f32", "--json");
+                "ask",
+                "--context",
+                context.toString(),
+                "--question",
+                "-",
+                "--max-tokens",
+                "32",
+                "--kv-type",
+                "f32",
+                "--json");
         assertThat(Cli.run(question, asking).json().get("answer")).isEqualTo(expectedAnswer());
     }
 
     @Test
     void aDigestFileAnswersAsItsContextDoes() throws IOException {
         Path digest = folder.resolve("context.digest");
-        assertThat(Cli.runPair("compress", "--context", context.toString(), "-o", digest.toString(), "--json").json())
+        assertThat(Cli.runPair("compress", "--context", context.toString(), "-o", digest.toString(), "--json")
+                        .json())
                 .containsEntry("context_tokens", 150L)
                 .containsEntry("digest_rows", 16L)
                 .containsEntry("width", 64L)
@@ -105,8 +140,16 @@ class AskCommandTest {
                 .containsEntry("bytes", Files.size(digest))
                 .containsEntry("chunks", List.of(List.of(0L, 150L)));
         assertThat(Cli.runPair(
-                                "ask", "--digest", digest.toString(), "--question", Cli.QUESTION, "--max-tokens", "32",
-                                "--kv-type", "f32", "--json")
+                                "ask",
+                                "--digest",
+                                digest.toString(),
+                                "--question",
+                                Cli.QUESTION,
+                                "--max-tokens",
+                                "32",
+                                "--kv-type",
+                                "f32",
+                                "--json")
                         .json())
                 .containsEntry("answer", expectedAnswer())
                 .containsEntry("context_tokens", 150L)
@@ -117,24 +160,45 @@ class AskCommandTest {
     @Test
     void answersFromADigestWithoutOpeningTheFormersMatrices() throws IOException {
         Path digest = folder.resolve("context.digest");
-        Cli.runPair("compress", "--context", context.toString(), "-o", digest.toString()).output();
+        Cli.runPair("compress", "--context", context.toString(), "-o", digest.toString())
+                .output();
         Path bare = folder.resolve("bare.gguf");
         copyWithoutMatrices(Cli.Former.FILE, bare);
         String[] former = {"--model", Cli.MODEL.toString(), "--threads", "1", "--former", bare.toString()};
-        String[] ask = {"ask", "--digest", digest.toString(), "--question", Cli.QUESTION, "--max-tokens", "32",
-            "--kv-type", "f32", "--json"};
+        String[] ask = {
+            "ask",
+            "--digest",
+            digest.toString(),
+            "--question",
+            Cli.QUESTION,
+            "--max-tokens",
+            "32",
+            "--kv-type",
+            "f32",
+            "--json"
+        };
         assertThat(Cli.run(join(ask, former)).json()).containsEntry("answer", expectedAnswer());
-        String[] compress = {"compress", "--context", context.toString(), "-o", folder.resolve("out").toString()};
-        assertThat(Cli.run(join(compress, former)).failure()).contains("bare.gguf").contains("blk.0");
+        String[] compress = {
+            "compress",
+            "--context",
+            context.toString(),
+            "-o",
+            folder.resolve("out").toString()
+        };
+        assertThat(Cli.run(join(compress, former)).failure())
+                .contains("bare.gguf")
+                .contains("blk.0");
     }
 
     private static void copyWithoutMatrices(Path source, Path out) throws IOException {
         try (GgufFile file = GgufFile.open(source);
                 Arena arena = Arena.ofConfined()) {
-            List<TensorInfo> tensors =
-                    file.tensors().stream().filter(tensor -> !tensor.name().startsWith("blk.")).toList();
+            List<TensorInfo> tensors = file.tensors().stream()
+                    .filter(tensor -> !tensor.name().startsWith("blk."))
+                    .toList();
             List<GgufWriter.Entry> entries = tensors.stream()
-                    .map(tensor -> new GgufWriter.Entry(tensor.name(), tensor.type().number(), tensor.shape(), tensor.bytes()))
+                    .map(tensor ->
+                            new GgufWriter.Entry(tensor.name(), tensor.type().number(), tensor.shape(), tensor.bytes()))
                     .toList();
             try (GgufWriter writer = GgufWriter.create(out, AtomicFile.Existing.KEEP, file.values(), entries)) {
                 for (TensorInfo tensor : tensors) {
@@ -155,10 +219,19 @@ class AskCommandTest {
     void theRatioKeepsTheFirstRows() throws IOException {
         Path all = folder.resolve("all.digest");
         Path few = folder.resolve("few.digest");
-        Cli.runPair("compress", "--context", context.toString(), "--max-chunk", "100", "-o", all.toString()).output();
+        Cli.runPair("compress", "--context", context.toString(), "--max-chunk", "100", "-o", all.toString())
+                .output();
         assertThat(Cli.runPair(
-                                "compress", "--context", context.toString(), "--max-chunk", "100", "--ratio", "20", "-o",
-                                few.toString(), "--json")
+                                "compress",
+                                "--context",
+                                context.toString(),
+                                "--max-chunk",
+                                "100",
+                                "--ratio",
+                                "20",
+                                "-o",
+                                few.toString(),
+                                "--json")
                         .json())
                 .containsEntry("digest_rows", 10L)
                 .containsEntry("chunks", List.of(List.of(0L, 75L), List.of(75L, 150L)));
@@ -167,19 +240,30 @@ class AskCommandTest {
         assertThat(kept.rows(0, 5).mismatch(whole.rows(0, 5))).isEqualTo(-1);
         assertThat(kept.rows(5, 5).mismatch(whole.rows(16, 5))).isEqualTo(-1);
 
-        String[] ask = {"ask", "--context", context.toString(), "--question", "q", "--max-tokens", "2", "--json", "--ratio"};
+        String[] ask = {
+            "ask", "--context", context.toString(), "--question", "q", "--max-tokens", "2", "--json", "--ratio"
+        };
         assertThat(Cli.runPair(with(ask, "64")).json()).containsEntry("digest_rows", 8L);
         assertThat(Cli.runPair(with(ask, "31")).failure())
                 .endsWith("--ratio is 31, but must be 32 or more: the former gives 16 rows for a chunk of 512 tokens");
         assertThat(Cli.runPair(with(ask, "0")).failure()).contains("--ratio is 0");
-        assertThat(Cli.runPair("ask", "--digest", few.toString(), "--question", "q", "--ratio", "64").usage())
+        assertThat(Cli.runPair("ask", "--digest", few.toString(), "--question", "q", "--ratio", "64")
+                        .usage())
                 .contains("it goes with --context");
     }
 
     @Test
     void theFullContextTakesThePlaceOfTheDigest() throws IOException {
         Map<String, @Nullable Object> json = Cli.runPair(
-                        "ask", "--full", "--context", context.toString(), "--question", Cli.QUESTION, "--max-tokens", "4", "--json")
+                        "ask",
+                        "--full",
+                        "--context",
+                        context.toString(),
+                        "--question",
+                        Cli.QUESTION,
+                        "--max-tokens",
+                        "4",
+                        "--json")
                 .json();
         assertThat(json).containsEntry("digest_rows", 0L).containsEntry("context_tokens", 150L);
     }
@@ -187,33 +271,66 @@ class AskCommandTest {
     @Test
     void theSessionGrowsWithThePromptUpToWhatTheModelWasTrainedFor() throws IOException {
         Path longer = Files.writeString(folder.resolve("longer.txt"), Cli.CONTEXT.repeat(4));
-        assertThat(Cli.runPair("ask", "--full", "--context", longer.toString(), "--question", "q", "--max-tokens", "2", "--json")
+        assertThat(Cli.runPair(
+                                "ask",
+                                "--full",
+                                "--context",
+                                longer.toString(),
+                                "--question",
+                                "q",
+                                "--max-tokens",
+                                "2",
+                                "--json")
                         .json())
                 .containsEntry("context_tokens", 600L)
                 .containsEntry("context_length", 768L);
 
         Path tooLong = Files.writeString(folder.resolve("long.txt"), Cli.CONTEXT.repeat(14));
-        assertThat(Cli.runPair("ask", "--full", "--context", tooLong.toString(), "--question", "q").failure())
-                .matches("icf ask: the prompt takes 21\\d\\d positions and the answer at least one, but the LLM was trained for 2048");
+        assertThat(Cli.runPair("ask", "--full", "--context", tooLong.toString(), "--question", "q")
+                        .failure())
+                .matches(
+                        "icf ask: the prompt takes 21\\d\\d positions and the answer at least one, but the LLM was trained for 2048");
 
         // 14 chunks of context are 64 rows: the digest fits
-        assertThat(Cli.runPair("ask", "--context", tooLong.toString(), "--question", "q", "--max-tokens", "2", "--json").json())
+        assertThat(Cli.runPair("ask", "--context", tooLong.toString(), "--question", "q", "--max-tokens", "2", "--json")
+                        .json())
                 .containsEntry("digest_rows", 5 * 16L);
     }
 
     @Test
     void aNumberOfTokensThatWasAskedForMustFit() {
-        assertThat(Cli.runPair("ask", "--context", context.toString(), "--question", "q", "--ctx", "128", "--max-tokens", "100")
+        assertThat(Cli.runPair(
+                                "ask",
+                                "--context",
+                                context.toString(),
+                                "--question",
+                                "q",
+                                "--ctx",
+                                "128",
+                                "--max-tokens",
+                                "100")
                         .failure())
                 .contains("and the answer up to 100, but --ctx is 128");
         // without a number the answer takes what is left
-        assertThat(Cli.runPair("ask", "--context", context.toString(), "--question", "q", "--ctx", "128").code()).isZero();
+        assertThat(Cli.runPair("ask", "--context", context.toString(), "--question", "q", "--ctx", "128")
+                        .code())
+                .isZero();
     }
 
     @Test
     void theSeedDecidesWhatIsDrawn() {
         String[] args = {
-            "ask", "--context", context.toString(), "--question", "q", "--max-tokens", "12", "--temperature", "1", "--top-k", "50",
+            "ask",
+            "--context",
+            context.toString(),
+            "--question",
+            "q",
+            "--max-tokens",
+            "12",
+            "--temperature",
+            "1",
+            "--top-k",
+            "50",
             "--seed"
         };
         String one = Cli.runPair(with(args, "1")).output();
@@ -228,9 +345,16 @@ class AskCommandTest {
         Path other = folder.resolve("other.gguf");
         Cli.run("convert", former.toString(), "-o", other.toString()).output();
         Cli.run(Cli.withModel(
-                        "compress", "--former", other.toString(), "--context", context.toString(), "-o", digest.toString()))
+                        "compress",
+                        "--former",
+                        other.toString(),
+                        "--context",
+                        context.toString(),
+                        "-o",
+                        digest.toString()))
                 .output();
-        assertThat(Cli.runPair("ask", "--digest", digest.toString(), "--question", "q").failure())
+        assertThat(Cli.runPair("ask", "--digest", digest.toString(), "--question", "q")
+                        .failure())
                 .contains("other.digest was made by the former 'tiny-mha'")
                 .contains("but this one is 'icformer'");
     }
@@ -239,7 +363,14 @@ class AskCommandTest {
     void aFormerOfAnotherModelIsRefused() {
         Path other = Cli.ROOT.resolve("models/fixtures/decoder-llama-gqa.gguf");
         assertThat(Cli.run(
-                                "ask", "--context", context.toString(), "--question", "q", "--model", other.toString(), "--former",
+                                "ask",
+                                "--context",
+                                context.toString(),
+                                "--question",
+                                "q",
+                                "--model",
+                                other.toString(),
+                                "--former",
                                 Cli.Former.FILE.toString())
                         .failure())
                 .startsWith("icf ask: " + Cli.Former.FILE);
@@ -248,14 +379,17 @@ class AskCommandTest {
     @Test
     void damagedDigestsAreRefused() throws IOException {
         Path digest = folder.resolve("context.digest");
-        Cli.runPair("compress", "--context", context.toString(), "-o", digest.toString(), "--type", "f16").output();
+        Cli.runPair("compress", "--context", context.toString(), "-o", digest.toString(), "--type", "f16")
+                .output();
         byte[] bytes = Files.readAllBytes(digest);
         bytes[bytes.length - 1] ^= 1;
         Files.write(digest, bytes);
-        assertThat(Cli.runPair("ask", "--digest", digest.toString(), "--question", "q").failure())
+        assertThat(Cli.runPair("ask", "--digest", digest.toString(), "--question", "q")
+                        .failure())
                 .contains("context.digest")
                 .contains("its rows are not those it was saved with");
-        assertThat(Cli.runPair("ask", "--digest", context.toString(), "--question", "q").failure())
+        assertThat(Cli.runPair("ask", "--digest", context.toString(), "--question", "q")
+                        .failure())
                 .contains("context.txt: not a safetensors file");
     }
 

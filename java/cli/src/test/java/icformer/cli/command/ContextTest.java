@@ -30,7 +30,8 @@ class ContextTest {
         assertThat(Cli.runPair("ask", "--context", "-", "--question", "q").failure())
                 .isEqualTo("icf ask: the context is empty: nothing came from standard input");
         Path text = Files.writeString(folder.resolve("text.txt"), "Text.");
-        assertThat(Cli.runPair("ask", "--context", text.toString(), "--question", "  ").failure())
+        assertThat(Cli.runPair("ask", "--context", text.toString(), "--question", "  ")
+                        .failure())
                 .isEqualTo("icf ask: the question is empty");
     }
 
@@ -42,8 +43,14 @@ class ContextTest {
         Path cut = Files.write(folder.resolve("cut.txt"), new byte[] {'a', 'b', (byte) 0xE2, (byte) 0x82});
         assertThat(compress(cut)).contains("cut.txt: byte 2 is not UTF-8 text");
         assertThat(Cli.runPair(
-                                "compress", "--context", file.toString(), "-o", folder.resolve("out").toString(), "--encoding",
-                                "ISO-8859-1", "--json")
+                                "compress",
+                                "--context",
+                                file.toString(),
+                                "-o",
+                                folder.resolve("out").toString(),
+                                "--encoding",
+                                "ISO-8859-1",
+                                "--json")
                         .json())
                 .containsKey("context_tokens");
     }
@@ -53,18 +60,27 @@ class ContextTest {
     void encodingsAndByteOrderMarksDoNotChangeTheTokens() throws IOException {
         String text = "A lamp at the sea, gr\u00fcn \u4f60.";
         String plain = digestOf(Files.writeString(folder.resolve("a"), text), "UTF-8");
-        assertThat(digestOf(Files.writeString(folder.resolve("b"), "\uFEFF" + text), "UTF-8")).isEqualTo(plain);
-        assertThat(digestOf(Files.writeString(folder.resolve("c"), text, StandardCharsets.UTF_16), "UTF-16")).isEqualTo(plain);
+        assertThat(digestOf(Files.writeString(folder.resolve("b"), "\uFEFF" + text), "UTF-8"))
+                .isEqualTo(plain);
+        assertThat(digestOf(Files.writeString(folder.resolve("c"), text, StandardCharsets.UTF_16), "UTF-16"))
+                .isEqualTo(plain);
     }
 
     private String digestOf(Path file, String encoding) throws IOException {
         Path out = folder.resolve("out.digest");
-        Cli.runPair("compress", "--context", file.toString(), "-o", out.toString(), "--encoding", encoding).output();
+        Cli.runPair("compress", "--context", file.toString(), "-o", out.toString(), "--encoding", encoding)
+                .output();
         return String.valueOf(Cli.run("info", out.toString(), "--json").json().get("context_sha256"));
     }
 
     private String compress(Path file) throws IOException {
-        String failure = Cli.runPair("compress", "--context", file.toString(), "-o", folder.resolve("out").toString()).failure();
+        String failure = Cli.runPair(
+                        "compress",
+                        "--context",
+                        file.toString(),
+                        "-o",
+                        folder.resolve("out").toString())
+                .failure();
         assertThat(folder.resolve("out")).doesNotExist();
         return failure;
     }

@@ -37,11 +37,20 @@ class DumpCommandTest {
     @Test
     void theDigestOfTokensIsThatOfTheReference() throws IOException {
         Path out = out();
-        assertThat(Cli.runPair("dump", "digest", "--tokens", golden("qa.context_ids"), "-o", out.toString()).output())
+        assertThat(Cli.runPair("dump", "digest", "--tokens", golden("qa.context_ids"), "-o", out.toString())
+                        .output())
                 .isEqualTo(out + ": digest [16, 64]\n");
         assertSame(tensor(out, "digest"), goldenFloats("qa.digest"));
 
-        Cli.runPair("dump", "digest", "--tokens", golden("qa_chunk48.context_ids"), "--max-chunk", "48", "-o", out.toString())
+        Cli.runPair(
+                        "dump",
+                        "digest",
+                        "--tokens",
+                        golden("qa_chunk48.context_ids"),
+                        "--max-chunk",
+                        "48",
+                        "-o",
+                        out.toString())
                 .output();
         assertSame(tensor(out, "digest"), goldenFloats("qa_chunk48.digest"));
     }
@@ -50,9 +59,19 @@ class DumpCommandTest {
     void theDigestOfEmbeddingsNeedsNoModel() throws IOException {
         Path embeddings = folder.resolve("embeddings.safetensors");
         Path out = out();
-        Cli.runModel("dump", "embeddings", "--tokens", golden("qa.context_ids"), "-o", embeddings.toString()).output();
-        Cli.run("dump", "digest", "--former", Cli.Former.FILE.toString(), "--embeddings", embeddings.toString(), "-o",
-                        out.toString(), "--threads", "1")
+        Cli.runModel("dump", "embeddings", "--tokens", golden("qa.context_ids"), "-o", embeddings.toString())
+                .output();
+        Cli.run(
+                        "dump",
+                        "digest",
+                        "--former",
+                        Cli.Former.FILE.toString(),
+                        "--embeddings",
+                        embeddings.toString(),
+                        "-o",
+                        out.toString(),
+                        "--threads",
+                        "1")
                 .output();
         assertSame(tensor(out, "digest"), goldenFloats("qa.digest"));
     }
@@ -62,10 +81,20 @@ class DumpCommandTest {
         Path empty = write("empty.safetensors", new float[0], 64);
         String former = Cli.Former.FILE.toString();
         Path out = out();
-        assertThat(Cli.run("dump", "digest", "--former", former, "--embeddings", empty.toString(), "-o", out.toString()).failure())
+        assertThat(Cli.run("dump", "digest", "--former", former, "--embeddings", empty.toString(), "-o", out.toString())
+                        .failure())
                 .contains("the context is empty: --max-chunk 0 digests nothing in one chunk");
         assertThat(out).doesNotExist();
-        Cli.run("dump", "digest", "--former", former, "--embeddings", empty.toString(), "--max-chunk", "0", "-o",
+        Cli.run(
+                        "dump",
+                        "digest",
+                        "--former",
+                        former,
+                        "--embeddings",
+                        empty.toString(),
+                        "--max-chunk",
+                        "0",
+                        "-o",
                         out.toString())
                 .output();
         assertThat(tensor(out, "digest")).hasSize(16 * 64);
@@ -75,7 +104,13 @@ class DumpCommandTest {
     void embeddingsOfAnotherShapeAreRefused() throws IOException {
         Path narrow = write("narrow.safetensors", new float[64], 32);
         assertThat(Cli.run(
-                                "dump", "digest", "--former", Cli.Former.FILE.toString(), "--embeddings", narrow.toString(), "-o",
+                                "dump",
+                                "digest",
+                                "--former",
+                                Cli.Former.FILE.toString(),
+                                "--embeddings",
+                                narrow.toString(),
+                                "-o",
                                 out().toString())
                         .failure())
                 .endsWith("narrow.safetensors: tensor x has shape [2, 32], but rows [n, 64] are needed");
@@ -84,10 +119,20 @@ class DumpCommandTest {
     @Test
     void logitsOfEveryRowAndOfGreedyTokensAreThoseOfTheReference() throws IOException {
         Path out = out();
-        assertThat(Cli.runModel("dump", "logits", "--tokens", golden("plain.ids"), "--generate", "32", "-o", out.toString(), "--json")
+        assertThat(Cli.runModel(
+                                "dump",
+                                "logits",
+                                "--tokens",
+                                golden("plain.ids"),
+                                "--generate",
+                                "32",
+                                "-o",
+                                out.toString(),
+                                "--json")
                         .json()
                         .get("tensors"))
-                .isEqualTo(Map.of("logits", List.of(20L, 512L), "generated_logits", List.of(32L, 512L), "ids", List.of(32L)));
+                .isEqualTo(Map.of(
+                        "logits", List.of(20L, 512L), "generated_logits", List.of(32L, 512L), "ids", List.of(32L)));
         assertSame(tensor(out, "logits"), goldenFloats("plain.logits"));
         assertSame(tensor(out, "generated_logits"), goldenFloats("plain.gen_logits"));
         assertThat(ids(out)).containsExactly(ids("plain.gen_ids"));
@@ -97,7 +142,8 @@ class DumpCommandTest {
     void logitsOfEmbeddingsAreThoseOfTheReference() throws IOException {
         Path rows = write("rows.safetensors", goldenFloats("qa.inputs_embeds"), 64);
         Path out = out();
-        Cli.runModel("dump", "logits", "--embeddings", rows.toString(), "--generate", "32", "-o", out.toString()).output();
+        Cli.runModel("dump", "logits", "--embeddings", rows.toString(), "--generate", "32", "-o", out.toString())
+                .output();
         assertSame(tensor(out, "logits"), goldenFloats("qa.prompt_logits"));
         assertSame(tensor(out, "generated_logits"), goldenFloats("qa.gen_logits"));
         assertThat(ids(out)).containsExactly(ids("qa.gen_ids"));
@@ -107,9 +153,12 @@ class DumpCommandTest {
     @Test
     void longPromptsAreWrittenBatchByBatch() throws IOException {
         String first = golden("plain.ids");
-        String more = IntStream.range(0, 580).mapToObj(i -> String.valueOf(3 + i % 500)).collect(Collectors.joining(","));
+        String more = IntStream.range(0, 580)
+                .mapToObj(i -> String.valueOf(3 + i % 500))
+                .collect(Collectors.joining(","));
         Path out = out();
-        Cli.runModel("dump", "logits", "--tokens", first + "," + more, "--generate", "1", "-o", out.toString()).output();
+        Cli.runModel("dump", "logits", "--tokens", first + "," + more, "--generate", "1", "-o", out.toString())
+                .output();
         float[] logits = tensor(out, "logits");
         assertThat(logits).hasSize(600 * 512);
         assertSame(Arrays.copyOf(logits, 20 * 512), goldenFloats("plain.logits"));
@@ -119,23 +168,30 @@ class DumpCommandTest {
     @Test
     void wordEmbeddingsAreThoseOfTheReference() throws IOException {
         Path out = out();
-        Cli.runModel("dump", "embeddings", "--tokens", golden("qa.pre_ids"), "-o", out.toString()).output();
+        Cli.runModel("dump", "embeddings", "--tokens", golden("qa.pre_ids"), "-o", out.toString())
+                .output();
         // the prompt of the golden case begins with them
         assertThat(tensor(out, "embeddings")).containsExactly(Arrays.copyOf(goldenFloats("qa.inputs_embeds"), 32 * 64));
     }
 
     @Test
     void tokensBeyondTheVocabularyAreRefused() {
-        assertThat(Cli.runModel("dump", "logits", "--tokens", "1,512", "-o", out().toString()).failure()).contains("512");
-        assertThat(Cli.runModel("dump", "embeddings", "--tokens", "-1", "-o", out().toString()).failure()).contains("-1");
+        assertThat(Cli.runModel("dump", "logits", "--tokens", "1,512", "-o", out().toString())
+                        .failure())
+                .contains("512");
+        assertThat(Cli.runModel("dump", "embeddings", "--tokens", "-1", "-o", out().toString())
+                        .failure())
+                .contains("-1");
         assertThat(out()).doesNotExist();
     }
 
     @Test
     void positionsBeyondTheTrainedOnesHaveToBeAskedFor() {
-        assertThat(Cli.runModel("dump", "logits", "--tokens", "1", "--generate", "2049", "-o", out().toString()).failure())
+        assertThat(Cli.runModel("dump", "logits", "--tokens", "1", "--generate", "2049", "-o", out().toString())
+                        .failure())
                 .contains("2049 positions are needed, but the LLM was trained for 2048; --ctx allows more");
-        assertThat(Cli.runModel("dump", "logits", "--tokens", "1,2", "--ctx", "1", "-o", out().toString()).failure())
+        assertThat(Cli.runModel("dump", "logits", "--tokens", "1,2", "--ctx", "1", "-o", out().toString())
+                        .failure())
                 .contains("2 positions are needed, but --ctx is 1");
     }
 

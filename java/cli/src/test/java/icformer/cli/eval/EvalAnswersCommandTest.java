@@ -40,19 +40,17 @@ class EvalAnswersCommandTest {
     /** Two contexts, one with two questions: in both forms that are read. */
     @BeforeEach
     void writeData() throws IOException {
-        data = Files.writeString(
-                        folder.resolve("data.jsonl"),
-                        """
+        data = Files.writeString(folder.resolve("data.jsonl"), """
                         {"context": "The tin trunk was found in 1994.", "question": "When?", "answer": "in 1994", "kind": "when"}
                         {"context": "The tin trunk was found in 1994.", "question": "What?", "answer": "trunk", "kind": "what"}
 
                         {"id": 7, "context": "Storms came.", "questions": [{"question": "What came?", "answer": "Storms", "kind": "what"}]}
-                        """)
-                .toString();
+                        """).toString();
     }
 
     private Cli.Result eval(String... more) {
-        String[] args = Arrays.copyOf(new String[] {"eval", "answers", "--data", data, "--max-tokens", "4"}, 6 + more.length);
+        String[] args =
+                Arrays.copyOf(new String[] {"eval", "answers", "--data", data, "--max-tokens", "4"}, 6 + more.length);
         System.arraycopy(more, 0, args, 6, more.length);
         return Cli.runPair(args);
     }
@@ -83,20 +81,26 @@ class EvalAnswersCommandTest {
         assertThat(json.get("by_kind")).asString().contains("what={digest=", "when={digest=");
         // classes of a quarter of 512 tokens
         assertThat(json.get("by_length")).asString().startsWith("{128={digest=");
-        assertThat(json.get("reconstruction")).asString().matches("\\{bleu4=[\\d.E-]+, contexts=2, by_length=\\{128=.*");
+        assertThat(json.get("reconstruction"))
+                .asString()
+                .matches("\\{bleu4=[\\d.E-]+, contexts=2, by_length=\\{128=.*");
         // the first context has more tokens than its digest has rows
         assertThat(json.get("truncated")).isNotEqualTo(json.get("full"));
     }
 
     @Test
     void perplexityIsThatOfTheWantedAnswers() throws IOException {
-        Map<String, @Nullable Object> json = eval("--json", "--kv-type", "f32", "--reconstructions", "0").json();
+        Map<String, @Nullable Object> json =
+                eval("--json", "--kv-type", "f32", "--reconstructions", "0").json();
         double[] loss = new double[2];
         int tokens = 0;
         try (Model model = Model.open(Cli.MODEL);
-                Digester digester = model.openDigester(Cli.Former.FILE, DigesterOptions.defaults().withThreads(1));
-                Session session =
-                        model.openSession(SessionOptions.defaults().withThreads(1).withContextLength(256).withKvType(KvType.F32))) {
+                Digester digester = model.openDigester(
+                        Cli.Former.FILE, DigesterOptions.defaults().withThreads(1));
+                Session session = model.openSession(SessionOptions.defaults()
+                        .withThreads(1)
+                        .withContextLength(256)
+                        .withKvType(KvType.F32))) {
             ContextPrompt prompt = ContextPrompt.of(digester, model);
             for (AnswerCase each : AnswerCase.parse(Files.readString(Path.of(data)), data)) {
                 int[] context = prompt.encodeContext(each.context());
@@ -139,7 +143,8 @@ class EvalAnswersCommandTest {
 
     @Test
     void typesAreMeasuredOneAfterTheOther() throws IOException {
-        Map<String, @Nullable Object> json = eval("--model-types", "f16,q8_0", "--former-types", "f32,q4_0", "--json").json();
+        Map<String, @Nullable Object> json = eval("--model-types", "f16,q8_0", "--former-types", "f32,q4_0", "--json")
+                .json();
         assertThat(ofPairs(json, "model_type")).containsExactly("f16", "f16", "q8_0", "q8_0");
         assertThat(ofPairs(json, "former_type")).containsExactly("f32", "q4_0", "f32", "q4_0");
         // what does not depend on the former is the same for all formers of an LLM
@@ -160,7 +165,8 @@ class EvalAnswersCommandTest {
 
     @Test
     void aTableIsPrinted() {
-        assertThat(eval("--only", "digest,NONE", "--ratio", "64", "--contexts", "1", "--reconstructions", "1").output())
+        assertThat(eval("--only", "digest,NONE", "--ratio", "64", "--contexts", "1", "--reconstructions", "1")
+                        .output())
                 .matches("""
                         LLM f32, former f32, ratio 64: 2 questions about 1 contexts
                         from            exact         F1    ROUGE-2    ROUGE-L perplexity
@@ -176,7 +182,8 @@ class EvalAnswersCommandTest {
         assertThat(evalText("\n[]\n")).contains("line 2 is no JSON object");
         assertThat(evalText("{\"context\": \n")).contains("line 1 is no JSON");
         assertThat(evalText("{} {}\n")).contains("line 1: there is more than one JSON value");
-        assertThat(evalText("{\"context\": \"\", \"question\": \"q\", \"answer\": \"a\"}\n")).contains("the context is empty");
+        assertThat(evalText("{\"context\": \"\", \"question\": \"q\", \"answer\": \"a\"}\n"))
+                .contains("the context is empty");
         assertThat(evalText("{\"context\": \"c\", \"questions\": []}\n")).endsWith("has no questions");
         assertThat(eval("--only", "half").usage()).contains("--only");
         assertThat(eval("--contexts", "-1").usage()).contains("must be 0 or more");
@@ -185,25 +192,41 @@ class EvalAnswersCommandTest {
     }
 
     private static String evalText(String text) {
-        return Cli.run(text.getBytes(StandardCharsets.UTF_8), Cli.withPair("eval", "answers", "--data", "-")).failure();
+        return Cli.run(text.getBytes(StandardCharsets.UTF_8), Cli.withPair("eval", "answers", "--data", "-"))
+                .failure();
     }
 
     @Test
     void aContextBeyondTheModelIsTold() throws IOException {
-        String line = "{\"context\": \"%s\", \"question\": \"q\", \"answer\": \"a\"}%n".formatted("storm and rain ".repeat(700));
+        String line = "{\"context\": \"%s\", \"question\": \"q\", \"answer\": \"a\"}%n"
+                .formatted("storm and rain ".repeat(700));
         String file = Files.writeString(folder.resolve("long.jsonl"), line).toString();
         assertThat(Cli.runPair("eval", "answers", "--data", file).failure())
                 .contains("(full), but the LLM was trained for 2048; --only and --reconstructions leave parts out");
-        assertThat(Cli.runPair("eval", "answers", "--data", file, "--only", "digest", "--reconstructions", "0").output())
+        assertThat(Cli.runPair("eval", "answers", "--data", file, "--only", "digest", "--reconstructions", "0")
+                        .output())
                 .contains("1 questions about 1 contexts");
     }
 
     /** The bars are far below what the model card says, and far above what guessing gives. */
     @Test
     void theDemoPairAnswersFromItsDigests() throws IOException {
-        Map<String, @Nullable Object> json = Cli.run("eval", "answers", "--contexts", "20", "--reconstructions", "6", "--threads", "1", "--json",
-                        "--model", DEMO.resolve("lm.gguf").toString(), "--former", DEMO.resolve("former.gguf").toString(),
-                        "--data", DEMO.resolve("test.jsonl").toString())
+        Map<String, @Nullable Object> json = Cli.run(
+                        "eval",
+                        "answers",
+                        "--contexts",
+                        "20",
+                        "--reconstructions",
+                        "6",
+                        "--threads",
+                        "1",
+                        "--json",
+                        "--model",
+                        DEMO.resolve("lm.gguf").toString(),
+                        "--former",
+                        DEMO.resolve("former.gguf").toString(),
+                        "--data",
+                        DEMO.resolve("test.jsonl").toString())
                 .json();
         assertThat(score(json, "full", "exact_match")).isGreaterThan(0.8);
         assertThat(score(json, "digest", "exact_match")).isGreaterThan(0.8);

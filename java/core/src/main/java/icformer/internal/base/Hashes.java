@@ -24,7 +24,8 @@ public final class Hashes {
     /** Adds all bytes of a segment to a hash. */
     public static void update(MessageDigest hash, MemorySegment bytes) {
         for (long offset = 0; offset < bytes.byteSize(); offset += STEP) {
-            hash.update(bytes.asSlice(offset, Math.min(STEP, bytes.byteSize() - offset)).asByteBuffer());
+            hash.update(bytes.asSlice(offset, Math.min(STEP, bytes.byteSize() - offset))
+                    .asByteBuffer());
         }
     }
 

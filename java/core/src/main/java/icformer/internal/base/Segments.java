@@ -56,7 +56,8 @@ public final class Segments {
         }
         if (segment.byteSize() < bytes) {
             throw new IcfException(
-                    Status.CAPACITY, "%s: room for %d bytes, but %d are needed".formatted(what, segment.byteSize(), bytes));
+                    Status.CAPACITY,
+                    "%s: room for %d bytes, but %d are needed".formatted(what, segment.byteSize(), bytes));
         }
     }
 

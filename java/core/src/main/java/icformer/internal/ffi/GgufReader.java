@@ -151,8 +151,8 @@ public final class GgufReader {
         try (Arena scratch = Arena.ofConfined()) {
             NativeError error = new NativeError(scratch);
             MemorySegment ends = scratch.allocate(IcfNative.C_LONG_LONG, count);
-            error.check(IcfNative.icf_gguf_read_texts(
-                    file, index, 0, count, MemorySegment.NULL, 0, ends, error.segment()));
+            error.check(
+                    IcfNative.icf_gguf_read_texts(file, index, 0, count, MemorySegment.NULL, 0, ends, error.segment()));
             long length = count == 0 ? 0 : ends.getAtIndex(IcfNative.C_LONG_LONG, count - 1);
             MemorySegment bytes = scratch.allocate(Math.max(length, 1));
             error.check(IcfNative.icf_gguf_read_texts(file, index, 0, count, bytes, length, ends, error.segment()));
@@ -167,8 +167,7 @@ public final class GgufReader {
         owner.hold();
         try (Arena scratch = Arena.ofConfined()) {
             NativeError error = new NativeError(scratch);
-            error.check(IcfNative.icf_gguf_read_key_bytes(
-                    file, index, 0, target.byteSize(), target, error.segment()));
+            error.check(IcfNative.icf_gguf_read_key_bytes(file, index, 0, target.byteSize(), target, error.segment()));
         } finally {
             owner.release();
         }
@@ -179,8 +178,7 @@ public final class GgufReader {
         owner.hold();
         try (Arena scratch = Arena.ofConfined()) {
             NativeError error = new NativeError(scratch);
-            error.check(IcfNative.icf_gguf_read_tensor(
-                    file, index, first, target.byteSize(), target, error.segment()));
+            error.check(IcfNative.icf_gguf_read_tensor(file, index, first, target.byteSize(), target, error.segment()));
         } finally {
             owner.release();
         }
@@ -219,7 +217,9 @@ public final class GgufReader {
     }
 
     private static List<String> divide(byte[] bytes, MemorySegment ends) {
-        int[] places = LongStream.of(ends.toArray(IcfNative.C_LONG_LONG)).mapToInt(Math::toIntExact).toArray();
+        int[] places = LongStream.of(ends.toArray(IcfNative.C_LONG_LONG))
+                .mapToInt(Math::toIntExact)
+                .toArray();
         return ByteStrings.of(bytes, places);
     }
 }

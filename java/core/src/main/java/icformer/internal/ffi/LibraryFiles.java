@@ -127,8 +127,7 @@ final class LibraryFiles {
 
     private void extractLocked(Path cache, Path folder) throws IOException {
         Path lockFile = cache.resolve(folder.getFileName() + ".lock");
-        try (FileChannel channel =
-                        FileChannel.open(lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        try (FileChannel channel = FileChannel.open(lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                 FileLock _ = lock(channel)) {
             if (isComplete(folder)) {
                 return;
@@ -211,7 +210,9 @@ final class LibraryFiles {
 
     /** The first 12 hexadecimal digits of the list's SHA-256. */
     private String hash() {
-        return HexFormat.of().formatHex(sha256().digest(list.getBytes(StandardCharsets.UTF_8))).substring(0, 12);
+        return HexFormat.of()
+                .formatHex(sha256().digest(list.getBytes(StandardCharsets.UTF_8)))
+                .substring(0, 12);
     }
 
     private static void deleteFolder(Path folder) throws IOException {

@@ -65,8 +65,7 @@ public final class NativeDigester extends NativeHandle {
             icf_digester_options.n_threads(struct, threads);
             icf_digester_options.device(struct, device);
             icf_digester_options.use_mmap(struct, useMmap ? 1 : 0);
-            icf_digester_options.method(
-                    struct, isPlain ? IcfNative.ICF_METHOD_PLAIN() : IcfNative.ICF_METHOD_FAST());
+            icf_digester_options.method(struct, isPlain ? IcfNative.ICF_METHOD_PLAIN() : IcfNative.ICF_METHOD_FAST());
             icf_digester_options.max_table_bytes(struct, maxTableBytes);
             MemorySegment out = scratch.allocate(IcfNative.C_POINTER);
             error.check(IcfNative.icf_digester_open(
@@ -183,7 +182,7 @@ public final class NativeDigester extends NativeHandle {
      * @param row [width] floats
      */
     public void marker(int number, MemorySegment row) {
-        error.check(IcfNative.icf_digester_marker(
-                pointer(), number, row, row.byteSize() / Float.BYTES, error.segment()));
+        error.check(
+                IcfNative.icf_digester_marker(pointer(), number, row, row.byteSize() / Float.BYTES, error.segment()));
     }
 }

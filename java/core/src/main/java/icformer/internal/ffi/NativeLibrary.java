@@ -86,8 +86,8 @@ public final class NativeLibrary {
             return;
         }
         try (Arena scratch = Arena.ofConfined()) {
-            MethodHandle set = linker.downcallHandle(
-                    setenv.get(), FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_INT));
+            MethodHandle set =
+                    linker.downcallHandle(setenv.get(), FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_INT));
             set.invoke(scratch.allocateFrom("GOMP_SPINCOUNT"), scratch.allocateFrom("10000"), 1);
         } catch (Throwable e) {
             throw new IllegalStateException("setenv", e); // it throws nothing
@@ -101,8 +101,7 @@ public final class NativeLibrary {
         }
         Path file = Path.of(folder).toAbsolutePath().resolve(LibraryFiles.libraryName());
         if (!Files.exists(file)) {
-            throw new IcfException(
-                    Status.IO, "there is no %s, but -D%s points there".formatted(file, PATH_PROPERTY));
+            throw new IcfException(Status.IO, "there is no %s, but -D%s points there".formatted(file, PATH_PROPERTY));
         }
         return file;
     }

@@ -45,8 +45,7 @@ public final class NativeModel extends NativeHandle {
             icf_model_options.use_repack(struct, useRepack ? 1 : 0);
             icf_model_options.n_gpu_layers(struct, gpuLayers);
             MemorySegment out = scratch.allocate(IcfNative.C_POINTER);
-            error.check(
-                    IcfNative.icf_model_open(scratch.allocateFrom(path.toString()), struct, out, error.segment()));
+            error.check(IcfNative.icf_model_open(scratch.allocateFrom(path.toString()), struct, out, error.segment()));
             return new NativeModel(out.get(IcfNative.C_POINTER, 0));
         }
     }

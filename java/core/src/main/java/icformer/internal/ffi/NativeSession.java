@@ -33,8 +33,7 @@ public final class NativeSession extends NativeHandle {
     }
 
     /** Opens an empty timeline of a model. */
-    public static NativeSession open(
-            NativeModel model, int threads, int contextLength, int batchLength, int kvType) {
+    public static NativeSession open(NativeModel model, int threads, int contextLength, int batchLength, int kvType) {
         try (Arena scratch = Arena.ofConfined()) {
             NativeError error = new NativeError(scratch);
             MemorySegment struct = icf_session_options.allocate(scratch);
@@ -137,8 +136,7 @@ public final class NativeSession extends NativeHandle {
 
     /** Writes the timeline and answers the number of bytes. */
     public long saveState(MemorySegment state) {
-        error.check(IcfNative.icf_session_save_state(
-                pointer(), state, state.byteSize(), written, error.segment()));
+        error.check(IcfNative.icf_session_save_state(pointer(), state, state.byteSize(), written, error.segment()));
         return written.get(IcfNative.C_LONG_LONG, 0);
     }
 

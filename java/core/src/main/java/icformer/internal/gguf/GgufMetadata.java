@@ -51,7 +51,8 @@ public final class GgufMetadata implements Metadata {
 
     @Override
     public double number(String key) {
-        return reader.readNumbers(single(key, "a number", Kind.NUMBER, Kind.INTEGER).index(), 1)[0];
+        return reader.readNumbers(
+                        single(key, "a number", Kind.NUMBER, Kind.INTEGER).index(), 1)[0];
     }
 
     @Override

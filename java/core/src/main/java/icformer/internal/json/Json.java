@@ -95,7 +95,8 @@ public final class Json {
     public static IOException malformed(Path file, JsonProcessingException e) {
         String where = e.getLocation() == null
                 ? ""
-                : " at line %d, column %d".formatted(e.getLocation().getLineNr(), e.getLocation().getColumnNr());
+                : " at line %d, column %d"
+                        .formatted(e.getLocation().getLineNr(), e.getLocation().getColumnNr());
         return Failures.format(file, "malformed JSON%s: %s", where, firstLine(e.getOriginalMessage()));
     }
 

@@ -14,7 +14,8 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
      *
      * @param what the function, for messages
      */
-    @Nullable Object[] bind(String what, String... parameters) {
+    @Nullable
+    Object[] bind(String what, String... parameters) {
         if (positional.size() > parameters.length) {
             throw TemplateException.error(
                     "%s takes at most %d arguments, not %d", what, parameters.length, positional.size());
@@ -52,6 +53,8 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
     }
 
     static int integer(@Nullable Object value, int fallback) {
-        return value == null ? fallback : Math.clamp(Values.requireInteger(value), Integer.MIN_VALUE, Integer.MAX_VALUE);
+        return value == null
+                ? fallback
+                : Math.clamp(Values.requireInteger(value), Integer.MIN_VALUE, Integer.MAX_VALUE);
     }
 }

@@ -45,7 +45,8 @@ final class Budget {
     private void make(long size, int bytes) {
         step();
         if (size > LONGEST) {
-            throw new TemplateException(Status.CAPACITY, "the template makes a value of " + size + " characters or elements");
+            throw new TemplateException(
+                    Status.CAPACITY, "the template makes a value of " + size + " characters or elements");
         }
         memory -= size * bytes;
         if (memory < 0) {
@@ -55,7 +56,8 @@ final class Budget {
 
     void enter() {
         if (++depth > DEEPEST) {
-            throw new TemplateException(Status.CAPACITY, "the template calls itself more than " + DEEPEST + " times over");
+            throw new TemplateException(
+                    Status.CAPACITY, "the template calls itself more than " + DEEPEST + " times over");
         }
     }
 

@@ -43,7 +43,9 @@ interface Expression {
         public Object evaluate(Scope scope) {
             Map<Object, Object> map = new LinkedHashMap<>();
             for (int i = 0; i < keys.size(); i++) {
-                map.put(Values.requireKey(keys.get(i).evaluate(scope)), values.get(i).evaluate(scope));
+                map.put(
+                        Values.requireKey(keys.get(i).evaluate(scope)),
+                        values.get(i).evaluate(scope));
             }
             scope.budget().elements(map.size());
             return map;
@@ -73,7 +75,11 @@ interface Expression {
         @Override
         public Object evaluate(Scope scope) {
             return Values.slice(
-                    value.evaluate(scope), from.evaluate(scope), to.evaluate(scope), step.evaluate(scope), scope.budget());
+                    value.evaluate(scope),
+                    from.evaluate(scope),
+                    to.evaluate(scope),
+                    step.evaluate(scope),
+                    scope.budget());
         }
     }
 
@@ -200,7 +206,8 @@ interface Expression {
     }
 
     /** {@code then if condition else otherwise}; nothing to be otherwise is undefined. */
-    record Conditional(Expression condition, Expression then, @Nullable Expression otherwise) implements Expression {
+    record Conditional(
+            Expression condition, Expression then, @Nullable Expression otherwise) implements Expression {
         @Override
         public Object evaluate(Scope scope) {
             scope.budget().step();

@@ -14,10 +14,45 @@ import org.jspecify.annotations.Nullable;
 /** What can stand behind {@code |}. */
 final class Filters {
     private static final Set<String> NAMES = Set.of(
-            "abs", "attr", "capitalize", "count", "d", "default", "dictsort", "e", "escape", "first", "float", "indent", "int",
-            "items", "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace",
-            "reverse", "round", "safe", "select", "selectattr", "sort", "string", "sum", "title", "tojson", "trim", "unique",
-            "upper", "wordcount");
+            "abs",
+            "attr",
+            "capitalize",
+            "count",
+            "d",
+            "default",
+            "dictsort",
+            "e",
+            "escape",
+            "first",
+            "float",
+            "indent",
+            "int",
+            "items",
+            "join",
+            "last",
+            "length",
+            "list",
+            "lower",
+            "map",
+            "max",
+            "min",
+            "reject",
+            "rejectattr",
+            "replace",
+            "reverse",
+            "round",
+            "safe",
+            "select",
+            "selectattr",
+            "sort",
+            "string",
+            "sum",
+            "title",
+            "tojson",
+            "trim",
+            "unique",
+            "upper",
+            "wordcount");
 
     private static final Pattern WORD = Pattern.compile("\\w+", Pattern.UNICODE_CHARACTER_CLASS);
 
@@ -50,8 +85,13 @@ final class Filters {
             case "map" -> mapped(value, arguments, budget);
             case "max", "min" -> extreme(name, value, arguments, budget);
             case "select", "reject" -> selected(value, arguments, name.equals("select"), null, budget);
-            case "selectattr", "rejectattr" -> selected(
-                    value, arguments.rest(), name.equals("selectattr"), Values.requireText(arguments.first(name)), budget);
+            case "selectattr", "rejectattr" ->
+                selected(
+                        value,
+                        arguments.rest(),
+                        name.equals("selectattr"),
+                        Values.requireText(arguments.first(name)),
+                        budget);
             case "replace" -> replaced(Values.text(value, budget), arguments, budget);
             case "reverse" -> reversed(value, budget);
             case "round" -> rounded(value, arguments);
@@ -61,7 +101,8 @@ final class Filters {
             case "tojson" -> Json.text(value, arguments, budget);
             case "trim" -> trimmed(Values.text(value, budget), arguments);
             case "unique" -> unique(value, arguments, budget);
-            case "wordcount" -> WORD.matcher(Values.text(value, budget)).results().count();
+            case "wordcount" ->
+                WORD.matcher(Values.text(value, budget)).results().count();
             default -> throw TemplateException.unsupported("the filter '%s' is not known", name);
         };
     }
@@ -87,7 +128,8 @@ final class Filters {
         return first ? elements.getFirst() : elements.getLast();
     }
 
-    // ---- Numbers -------------------------------------------------------------------------------------------------------
+    // ---- Numbers
+    // -------------------------------------------------------------------------------------------------------
 
     private static Object real(Object value, Arguments arguments) {
         @Nullable Object[] given = arguments.bind("float", "default");
@@ -109,7 +151,8 @@ final class Filters {
         }
         try {
             return switch (value) {
-                case String text when base != 10 || text.strip().matches("[-+]?\\d+") -> Long.parseLong(text.strip(), base);
+                case String text
+                when base != 10 || text.strip().matches("[-+]?\\d+") -> Long.parseLong(text.strip(), base);
                 case String text -> truncated(Double.parseDouble(text.strip()));
                 case Double real -> truncated(real);
                 default -> Values.requireInteger(value);
@@ -132,7 +175,8 @@ final class Filters {
         int precision = Math.clamp(Arguments.integer(given[0], 0), -300, 300);
         if (!(value instanceof Double) && method.equals("common")) {
             BigDecimal whole = BigDecimal.valueOf(Values.requireInteger(value));
-            return whole.setScale(Math.min(precision, 0), RoundingMode.HALF_EVEN).longValueExact();
+            return whole.setScale(Math.min(precision, 0), RoundingMode.HALF_EVEN)
+                    .longValueExact();
         }
         RoundingMode mode = switch (method) {
             case "common" -> RoundingMode.HALF_EVEN;
@@ -154,7 +198,8 @@ final class Filters {
         return sum;
     }
 
-    // ---- Texts ---------------------------------------------------------------------------------------------------------
+    // ---- Texts
+    // ---------------------------------------------------------------------------------------------------------
 
     private static String escape(String text, Budget budget) {
         budget.text(5L * text.length());
@@ -216,7 +261,8 @@ final class Filters {
         return Methods.join(textOf(given[0], budget), elements, budget);
     }
 
-    // ---- Lists ---------------------------------------------------------------------------------------------------------
+    // ---- Lists
+    // ---------------------------------------------------------------------------------------------------------
 
     private static Object reversed(Object value, Budget budget) {
         List<Object> elements = new ArrayList<>(Values.elements(value, budget));
@@ -286,7 +332,9 @@ final class Filters {
         @Nullable Object[] given = arguments.bind("sort", "reverse", "case_sensitive", "attribute");
         boolean caseSensitive = Arguments.flag(given[1], false);
         Comparator<Object> order = (a, b) -> Values.compare(
-                foldCase(attribute(a, given[2]), caseSensitive), foldCase(attribute(b, given[2]), caseSensitive), budget);
+                foldCase(attribute(a, given[2]), caseSensitive),
+                foldCase(attribute(b, given[2]), caseSensitive),
+                budget);
         List<Object> sorted = new ArrayList<>(Values.elements(value, budget));
         sorted.sort(Arguments.flag(given[0], false) ? order.reversed() : order);
         return sorted;
@@ -307,7 +355,9 @@ final class Filters {
         @Nullable Object[] given = arguments.bind(name, "case_sensitive", "attribute");
         boolean caseSensitive = Arguments.flag(given[0], false);
         Comparator<Object> order = (a, b) -> Values.compare(
-                foldCase(attribute(a, given[1]), caseSensitive), foldCase(attribute(b, given[1]), caseSensitive), budget);
+                foldCase(attribute(a, given[1]), caseSensitive),
+                foldCase(attribute(b, given[1]), caseSensitive),
+                budget);
         List<Object> elements = new ArrayList<>(Values.elements(value, budget));
         if (elements.isEmpty()) {
             return new Undefined("the sequence is empty");

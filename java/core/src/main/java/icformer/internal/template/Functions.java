@@ -26,11 +26,14 @@ final class Functions {
                 "range", Functions::range,
                 "namespace", (arguments, _) -> new Namespace(named(arguments)),
                 "dict", (arguments, _) -> new LinkedHashMap<Object, Object>(named(arguments)),
-                "raise_exception", (arguments, budget) -> {
-                    throw new TemplateException(Status.ARGUMENT, Values.text(arguments.first("raise_exception"), budget));
-                },
-                "strftime_now", (arguments, budget) ->
-                        formatted(Values.requireText(arguments.first("strftime_now")), LocalDateTime.now(clock), budget));
+                "raise_exception",
+                        (arguments, budget) -> {
+                            throw new TemplateException(
+                                    Status.ARGUMENT, Values.text(arguments.first("raise_exception"), budget));
+                        },
+                "strftime_now",
+                        (arguments, budget) -> formatted(
+                                Values.requireText(arguments.first("strftime_now")), LocalDateTime.now(clock), budget));
         return new HashMap<>(functions);
     }
 
@@ -78,7 +81,8 @@ final class Functions {
             char letter = format.charAt(++i);
             boolean plain = letter == '-' && i + 1 < format.length();
             String field = field(plain ? format.charAt(++i) : letter, time);
-            text.append(plain && field.length() > 1 && field.startsWith("0") ? field.replaceFirst("^0+(?=.)", "") : field);
+            text.append(
+                    plain && field.length() > 1 && field.startsWith("0") ? field.replaceFirst("^0+(?=.)", "") : field);
         }
         return text.toString();
     }
@@ -93,7 +97,8 @@ final class Functions {
             case 'e' -> "%2d".formatted(time.getDayOfMonth());
             case 'j' -> "%03d".formatted(time.getDayOfYear());
             case 'B' -> time.getMonth().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
-            case 'b', 'h' -> time.getMonth().getDisplayName(TextStyle.SHORT, Locale.ENGLISH).substring(0, 3);
+            case 'b', 'h' ->
+                time.getMonth().getDisplayName(TextStyle.SHORT, Locale.ENGLISH).substring(0, 3);
             case 'A' -> time.getDayOfWeek().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
             case 'a' -> time.getDayOfWeek().getDisplayName(TextStyle.SHORT, Locale.ENGLISH);
             case 'H' -> "%02d".formatted(time.getHour());

@@ -144,7 +144,8 @@ final class Lexer {
                 at++;
             }
             if (at >= source.length()) {
-                throw TemplateException.error("'%s' has no '%s'", source.substring(open, open + 2), close).in(lineAt(open));
+                throw TemplateException.error("'%s' has no '%s'", source.substring(open, open + 2), close)
+                        .in(lineAt(open));
             }
             boolean signed = source.charAt(at) == '-' || source.charAt(at) == '+' && close.equals("%}");
             if (depth == 0 && source.startsWith(close, signed ? at + 1 : at)) {
@@ -241,14 +242,17 @@ final class Lexer {
         Matcher code = CODE.matcher(source).region(i, source.length());
         if (code.lookingAt()) {
             boolean octal = code.group(1) == null;
-            long point = octal ? Long.parseLong(code.group(), 8) : Long.parseLong(code.group(1).substring(1), 16);
+            long point = octal
+                    ? Long.parseLong(code.group(), 8)
+                    : Long.parseLong(code.group(1).substring(1), 16);
             if (point <= Character.MAX_CODE_POINT) {
                 text.appendCodePoint((int) point);
                 return code.end();
             }
         }
         if ("xuU".indexOf(letter) >= 0) {
-            throw TemplateException.error("'\\%c' is not followed by a character's code", letter).in(lineAt(at));
+            throw TemplateException.error("'\\%c' is not followed by a character's code", letter)
+                    .in(lineAt(at));
         }
         text.append('\\').append(letter);
         return i + 1;

@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 record Loop(List<Object> elements, int index) {
 
     /** An attribute; null if there is none of that name. */
-    @Nullable Object get(String name) {
+    @Nullable
+    Object get(String name) {
         int size = elements.size();
         return switch (name) {
             case "index" -> index + 1L;
@@ -24,10 +25,13 @@ record Loop(List<Object> elements, int index) {
             case "length" -> (long) size;
             case "previtem" -> index > 0 ? elements.get(index - 1) : new Undefined("there is no previous item");
             case "nextitem" -> index < size - 1 ? elements.get(index + 1) : new Undefined("there is no next item");
-            case "cycle" -> (Callable) (arguments, _) -> {
-                arguments.first("loop.cycle");
-                return arguments.positional().get(index % arguments.positional().size());
-            };
+            case "cycle" ->
+                (Callable) (arguments, _) -> {
+                    arguments.first("loop.cycle");
+                    return arguments
+                            .positional()
+                            .get(index % arguments.positional().size());
+                };
             default -> null;
         };
     }

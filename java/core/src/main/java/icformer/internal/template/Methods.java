@@ -32,28 +32,32 @@ final class Methods {
             case "capitalize" -> (_, _) -> Texts.capitalize(text);
             case "startswith" -> (arguments, _) -> affix(arguments, text::startsWith);
             case "endswith" -> (arguments, _) -> affix(arguments, text::endsWith);
-            case "removeprefix" -> (arguments, _) -> {
-                String prefix = Values.requireText(arguments.first(name));
-                return text.startsWith(prefix) ? text.substring(prefix.length()) : text;
-            };
-            case "removesuffix" -> (arguments, _) -> {
-                String suffix = Values.requireText(arguments.first(name));
-                return text.endsWith(suffix) ? text.substring(0, text.length() - suffix.length()) : text;
-            };
+            case "removeprefix" ->
+                (arguments, _) -> {
+                    String prefix = Values.requireText(arguments.first(name));
+                    return text.startsWith(prefix) ? text.substring(prefix.length()) : text;
+                };
+            case "removesuffix" ->
+                (arguments, _) -> {
+                    String suffix = Values.requireText(arguments.first(name));
+                    return text.endsWith(suffix) ? text.substring(0, text.length() - suffix.length()) : text;
+                };
             case "split", "rsplit" -> (arguments, budget) -> split(text, name, arguments, budget);
-            case "splitlines" -> (_, budget) -> {
-                budget.elements(text.length());
-                return new ArrayList<Object>(text.lines().toList());
-            };
+            case "splitlines" ->
+                (_, budget) -> {
+                    budget.elements(text.length());
+                    return new ArrayList<Object>(text.lines().toList());
+                };
             case "replace" -> (arguments, budget) -> replace(text, arguments, budget);
             case "find" -> (arguments, _) -> place(text, text.indexOf(Values.requireText(arguments.first(name))));
             case "rfind" -> (arguments, _) -> place(text, text.lastIndexOf(Values.requireText(arguments.first(name))));
             case "count" -> (arguments, _) -> (long) Texts.occurrences(text, Values.requireText(arguments.first(name)));
-            case "join" -> (arguments, budget) -> {
-                List<?> elements = Values.elements(arguments.first(name), budget);
-                elements.forEach(Values::requireText);
-                return join(text, elements, budget);
-            };
+            case "join" ->
+                (arguments, budget) -> {
+                    List<?> elements = Values.elements(arguments.first(name), budget);
+                    elements.forEach(Values::requireText);
+                    return join(text, elements, budget);
+                };
             case "isdigit" -> (_, _) -> all(text, Character::isDigit);
             case "isalpha" -> (_, _) -> all(text, Character::isLetter);
             case "isalnum" -> (_, _) -> all(text, Character::isLetterOrDigit);
@@ -92,7 +96,11 @@ final class Methods {
     private static String replace(String text, Arguments arguments, Budget budget) {
         @Nullable Object[] given = arguments.bind("replace", "old", "new", "count");
         return Texts.replace(
-                text, Arguments.text(given[0], ""), Arguments.text(given[1], ""), Arguments.integer(given[2], -1), budget);
+                text,
+                Arguments.text(given[0], ""),
+                Arguments.text(given[1], ""),
+                Arguments.integer(given[2], -1),
+                budget);
     }
 
     private static long place(String text, int index) {
@@ -117,20 +125,23 @@ final class Methods {
 
     private static @Nullable Callable ofMap(Map<?, ?> map, String name) {
         return switch (name) {
-            case "get" -> (arguments, _) -> {
-                @Nullable Object[] given = arguments.bind("get", "key", "default");
-                Object element = map.get(Values.requireKey(arguments.first(name)));
-                return element != null ? element : given[1] != null ? given[1] : None.NONE;
-            };
+            case "get" ->
+                (arguments, _) -> {
+                    @Nullable Object[] given = arguments.bind("get", "key", "default");
+                    Object element = map.get(Values.requireKey(arguments.first(name)));
+                    return element != null ? element : given[1] != null ? given[1] : None.NONE;
+                };
             case "items" -> (_, budget) -> items(map, budget);
-            case "keys" -> (_, budget) -> {
-                budget.list(map.size());
-                return new ArrayList<Object>(map.keySet());
-            };
-            case "values" -> (_, budget) -> {
-                budget.list(map.size());
-                return new ArrayList<Object>(map.values());
-            };
+            case "keys" ->
+                (_, budget) -> {
+                    budget.list(map.size());
+                    return new ArrayList<Object>(map.keySet());
+                };
+            case "values" ->
+                (_, budget) -> {
+                    budget.list(map.size());
+                    return new ArrayList<Object>(map.values());
+                };
             default -> null;
         };
     }
@@ -144,17 +155,20 @@ final class Methods {
 
     private static @Nullable Callable ofList(List<?> list, String name) {
         return switch (name) {
-            case "index" -> (arguments, budget) -> {
-                Object element = arguments.first(name);
-                for (int i = 0; i < list.size(); i++) {
-                    if (Values.equal(list.get(i), element, budget)) {
-                        return (long) i;
+            case "index" ->
+                (arguments, budget) -> {
+                    Object element = arguments.first(name);
+                    for (int i = 0; i < list.size(); i++) {
+                        if (Values.equal(list.get(i), element, budget)) {
+                            return (long) i;
+                        }
                     }
-                }
-                throw TemplateException.error("the list does not hold what its index is asked of");
-            };
-            case "count" -> (arguments, budget) ->
-                    list.stream().filter(element -> Values.equal(element, arguments.first(name), budget)).count();
+                    throw TemplateException.error("the list does not hold what its index is asked of");
+                };
+            case "count" ->
+                (arguments, budget) -> list.stream()
+                        .filter(element -> Values.equal(element, arguments.first(name), budget))
+                        .count();
             default -> null;
         };
     }

@@ -24,7 +24,8 @@ final class Parser {
         this.tokens = tokens;
     }
 
-    // ---- Tokens --------------------------------------------------------------------------------------------------------
+    // ---- Tokens
+    // --------------------------------------------------------------------------------------------------------
 
     private Token current() {
         return tokens.get(at);
@@ -75,15 +76,19 @@ final class Parser {
     }
 
     private TemplateException unexpected(String wanted) {
-        return TemplateException.error("%s is wanted, not %s", wanted, current().described()).in(current().line());
+        return TemplateException.error("%s is wanted, not %s", wanted, current().described())
+                .in(current().line());
     }
 
-    // ---- Statements ----------------------------------------------------------------------------------------------------
+    // ---- Statements
+    // ----------------------------------------------------------------------------------------------------
 
     List<Statement> template() {
         List<Statement> body = body(Set.of());
         if (current().kind() != Kind.END) {
-            throw TemplateException.error("'%s' closes nothing", tokens.get(at + 1).text()).in(current().line());
+            throw TemplateException.error(
+                            "'%s' closes nothing", tokens.get(at + 1).text())
+                    .in(current().line());
         }
         return body;
     }
@@ -91,7 +96,8 @@ final class Parser {
     /** Statements up to a block of one of these names, which is left to read. */
     private List<Statement> body(Set<String> ends) {
         if (++depth > DEEPEST) {
-            throw TemplateException.error("the template is nested more than %d times over", DEEPEST).in(current().line());
+            throw TemplateException.error("the template is nested more than %d times over", DEEPEST)
+                    .in(current().line());
         }
         List<Statement> statements = new ArrayList<>();
         while (true) {
@@ -138,7 +144,9 @@ final class Parser {
             case "generation" -> generation();
             case "break" -> jump(Statement.Outcome.BREAK, tag);
             case "continue" -> jump(Statement.Outcome.CONTINUE, tag);
-            default -> throw TemplateException.unsupported("the statement %s is not known", tag.described()).in(tag.line());
+            default ->
+                throw TemplateException.unsupported("the statement %s is not known", tag.described())
+                        .in(tag.line());
         };
     }
 
@@ -153,7 +161,8 @@ final class Parser {
     private void close(String end) {
         if (current().kind() != Kind.BLOCK_BEGIN || !tokens.get(at + 1).isName(end)) {
             Token found = current().kind() == Kind.BLOCK_BEGIN ? tokens.get(at + 1) : current();
-            throw TemplateException.error("'{%% %s %%}' is wanted, not %s", end, found.described()).in(found.line());
+            throw TemplateException.error("'{%% %s %%}' is wanted, not %s", end, found.described())
+                    .in(found.line());
         }
         at += 2;
         expectBlockEnd();
@@ -161,7 +170,8 @@ final class Parser {
 
     private Statement jump(Statement.Outcome outcome, Token tag) {
         if (loops == 0) {
-            throw TemplateException.error("%s stands outside of a loop", tag.described()).in(tag.line());
+            throw TemplateException.error("%s stands outside of a loop", tag.described())
+                    .in(tag.line());
         }
         expectBlockEnd();
         return new Statement.Jump(outcome);
@@ -202,7 +212,8 @@ final class Parser {
         Expression values = tuple(this::or);
         Expression condition = skipName("if") ? expression() : null;
         if (current().isName("recursive")) {
-            throw TemplateException.unsupported("recursive loops are not implemented").in(line);
+            throw TemplateException.unsupported("recursive loops are not implemented")
+                    .in(line);
         }
         expectBlockEnd();
         loops++;
@@ -321,7 +332,8 @@ final class Parser {
         return new Statement.Macro(name, parameters, defaults, separately("endmacro"));
     }
 
-    // ---- Expressions ---------------------------------------------------------------------------------------------------
+    // ---- Expressions
+    // ---------------------------------------------------------------------------------------------------
 
     /** A rule that reads one operand. */
     private interface Rule {
@@ -358,7 +370,8 @@ final class Parser {
     /** {@code a if b else c} */
     private Expression expression() {
         if (++depth > DEEPEST) {
-            throw TemplateException.error("an expression is nested more than %d times over", DEEPEST).in(current().line());
+            throw TemplateException.error("an expression is nested more than %d times over", DEEPEST)
+                    .in(current().line());
         }
         Expression value = or();
         while (skipName("if")) {
@@ -454,12 +467,13 @@ final class Parser {
     private Expression primary() {
         Token token = next();
         return switch (token.kind()) {
-            case NAME -> switch (token.text()) {
-                case "true", "True" -> new Expression.Literal(true);
-                case "false", "False" -> new Expression.Literal(false);
-                case "none", "None" -> NONE;
-                default -> new Expression.Name(token.text());
-            };
+            case NAME ->
+                switch (token.text()) {
+                    case "true", "True" -> new Expression.Literal(true);
+                    case "false", "False" -> new Expression.Literal(false);
+                    case "none", "None" -> NONE;
+                    default -> new Expression.Name(token.text());
+                };
             case TEXT -> {
                 StringBuilder text = new StringBuilder(token.text());
                 while (current().kind() == Kind.TEXT) {
@@ -469,25 +483,28 @@ final class Parser {
             }
             case INTEGER -> new Expression.Literal(integer(token));
             case FLOAT -> new Expression.Literal(Double.parseDouble(token.text()));
-            case OPERATOR -> switch (token.text()) {
-                case "(" -> parenthesised();
-                case "[" -> list();
-                case "{" -> map();
-                default -> throw misplaced(token);
-            };
+            case OPERATOR ->
+                switch (token.text()) {
+                    case "(" -> parenthesised();
+                    case "[" -> list();
+                    case "{" -> map();
+                    default -> throw misplaced(token);
+                };
             default -> throw misplaced(token);
         };
     }
 
     private static TemplateException misplaced(Token token) {
-        return TemplateException.error("a value is wanted, not %s", token.described()).in(token.line());
+        return TemplateException.error("a value is wanted, not %s", token.described())
+                .in(token.line());
     }
 
     private static Object integer(Token token) {
         try {
             return Long.parseLong(token.text());
         } catch (NumberFormatException e) {
-            throw TemplateException.unsupported("the number %s is too large", token.text()).in(token.line());
+            throw TemplateException.unsupported("the number %s is too large", token.text())
+                    .in(token.line());
         }
     }
 
@@ -607,7 +624,8 @@ final class Parser {
         int line = current().line();
         String name = expectName();
         if (!Filters.isKnown(name)) {
-            throw TemplateException.unsupported("the filter '%s' is not known", name).in(line);
+            throw TemplateException.unsupported("the filter '%s' is not known", name)
+                    .in(line);
         }
         return new Expression.Filtered(value, name, skipOperator("(") ? arguments() : ArgumentList.NONE);
     }
@@ -617,7 +635,8 @@ final class Parser {
         Token token = next();
         String name = token.text();
         if (!Tests.isKnown(name)) {
-            throw TemplateException.unsupported("the test %s is not known", token.described()).in(token.line());
+            throw TemplateException.unsupported("the test %s is not known", token.described())
+                    .in(token.line());
         }
         ArgumentList arguments = ArgumentList.NONE;
         if (skipOperator("(")) {

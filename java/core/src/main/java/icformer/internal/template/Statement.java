@@ -204,7 +204,8 @@ interface Statement {
             try {
                 Object value = render(body, scope.inner());
                 for (Expression.Filtered filter : filters) {
-                    value = Filters.apply(filter.name(), value, filter.arguments().evaluate(scope), scope.budget());
+                    value = Filters.apply(
+                            filter.name(), value, filter.arguments().evaluate(scope), scope.budget());
                 }
                 if (name == null) {
                     write(Values.text(value, scope.budget()), scope, out);

@@ -22,7 +22,8 @@ public final class Template {
     /** Reads a template; throws a {@link TemplateException} if it cannot be read. */
     public static Template of(String source) {
         if (source.length() > LONGEST_SOURCE) {
-            throw new TemplateException(Status.CAPACITY, "the template has more than " + LONGEST_SOURCE + " characters");
+            throw new TemplateException(
+                    Status.CAPACITY, "the template has more than " + LONGEST_SOURCE + " characters");
         }
         try {
             return new Template(new Parser(Lexer.tokens(source)).template());

@@ -7,9 +7,42 @@ import java.util.Set;
 /** What can stand behind {@code is}. */
 final class Tests {
     private static final Set<String> NAMES = Set.of(
-            "defined", "undefined", "none", "true", "false", "boolean", "integer", "float", "number", "string", "mapping",
-            "sequence", "iterable", "callable", "odd", "even", "divisibleby", "eq", "equalto", "==", "ne", "!=", "lt",
-            "lessthan", "<", "le", "<=", "gt", "greaterthan", ">", "ge", ">=", "in", "sameas", "lower", "upper");
+            "defined",
+            "undefined",
+            "none",
+            "true",
+            "false",
+            "boolean",
+            "integer",
+            "float",
+            "number",
+            "string",
+            "mapping",
+            "sequence",
+            "iterable",
+            "callable",
+            "odd",
+            "even",
+            "divisibleby",
+            "eq",
+            "equalto",
+            "==",
+            "ne",
+            "!=",
+            "lt",
+            "lessthan",
+            "<",
+            "le",
+            "<=",
+            "gt",
+            "greaterthan",
+            ">",
+            "ge",
+            ">=",
+            "in",
+            "sameas",
+            "lower",
+            "upper");
 
     private Tests() {}
 
@@ -30,10 +63,16 @@ final class Tests {
             case "number" -> Values.isNumber(value);
             case "string" -> value instanceof String;
             case "mapping" -> value instanceof Map<?, ?>;
-            case "sequence" -> value instanceof String || value instanceof List<?> || value instanceof Map<?, ?>
-                    || value instanceof Undefined;
-            case "iterable" -> value instanceof String || value instanceof List<?> || value instanceof Map<?, ?>
-                    || value instanceof Undefined;
+            case "sequence" ->
+                value instanceof String
+                        || value instanceof List<?>
+                        || value instanceof Map<?, ?>
+                        || value instanceof Undefined;
+            case "iterable" ->
+                value instanceof String
+                        || value instanceof List<?>
+                        || value instanceof Map<?, ?>
+                        || value instanceof Undefined;
             case "callable" -> value instanceof Callable;
             case "odd" -> Values.equal(Values.arithmetic("%", value, 2L), 1L, budget);
             case "even" -> Values.equal(Values.arithmetic("%", value, 2L), 0L, budget);

@@ -57,9 +57,7 @@ final class Texts {
     }
 
     static String capitalize(String text) {
-        return text.isEmpty()
-                ? text
-                : upper(part(text, 0, 1)) + lower(text.substring(text.offsetByCodePoints(0, 1)));
+        return text.isEmpty() ? text : upper(part(text, 0, 1)) + lower(text.substring(text.offsetByCodePoints(0, 1)));
     }
 
     static String upper(String text) {
@@ -206,7 +204,8 @@ final class Texts {
                     } else if (isPrintable(point)) {
                         out.appendCodePoint(point);
                     } else {
-                        out.append((point < 0x100 ? "\\x%02x" : point < 0x10000 ? "\\u%04x" : "\\U%08x").formatted(point));
+                        out.append(
+                                (point < 0x100 ? "\\x%02x" : point < 0x10000 ? "\\u%04x" : "\\U%08x").formatted(point));
                     }
                 }
             }

@@ -17,7 +17,8 @@ final class Values {
 
     private Values() {}
 
-    // ---- From Java -----------------------------------------------------------------------------------------------------
+    // ---- From Java
+    // -----------------------------------------------------------------------------------------------------
 
     /** A value out of JSON-like Java objects, copied. */
     static Object of(@Nullable Object value) {
@@ -46,11 +47,14 @@ final class Values {
                 map.forEach((key, element) -> copy.put(of(key, depth + 1), of(element, depth + 1)));
                 yield copy;
             }
-            default -> throw TemplateException.error("a template cannot be given a %s", value.getClass().getSimpleName());
+            default ->
+                throw TemplateException.error(
+                        "a template cannot be given a %s", value.getClass().getSimpleName());
         };
     }
 
-    // ---- What a value is -----------------------------------------------------------------------------------------------
+    // ---- What a value is
+    // -----------------------------------------------------------------------------------------------
 
     static boolean isTrue(Object value) {
         return switch (value) {
@@ -146,7 +150,8 @@ final class Values {
         };
     }
 
-    // ---- Comparisons ---------------------------------------------------------------------------------------------------
+    // ---- Comparisons
+    // ---------------------------------------------------------------------------------------------------
 
     static boolean equal(Object left, Object right, Budget budget) {
         budget.step();
@@ -209,7 +214,8 @@ final class Values {
         };
     }
 
-    // ---- Parts ---------------------------------------------------------------------------------------------------------
+    // ---- Parts
+    // ---------------------------------------------------------------------------------------------------------
 
     /** {@code value.name}: a method of the value or else one of its elements. */
     static Object attribute(Object value, String name) {
@@ -289,7 +295,8 @@ final class Values {
         return step > 0 ? Math.clamp(fromBegin, 0, length) : Math.clamp(fromBegin, -1, length - 1);
     }
 
-    // ---- Arithmetic ----------------------------------------------------------------------------------------------------
+    // ---- Arithmetic
+    // ----------------------------------------------------------------------------------------------------
 
     static Object add(Object left, Object right, Budget budget) {
         if (left instanceof String a && right instanceof String b) {
@@ -383,7 +390,8 @@ final class Values {
         return arithmetic("-", value instanceof Double ? (Object) (-0.0) : (Object) 0L, value);
     }
 
-    // ---- As text -------------------------------------------------------------------------------------------------------
+    // ---- As text
+    // -------------------------------------------------------------------------------------------------------
 
     /** What a value is printed as: {@code str(value)}. */
     static String text(Object value, Budget budget) {
@@ -450,7 +458,8 @@ final class Values {
         }
         double size = Math.abs(number);
         if (size == 0 || size >= 1e-4 && size < 1e16) {
-            String plain = new BigDecimal(Double.toString(number)).stripTrailingZeros().toPlainString();
+            String plain =
+                    new BigDecimal(Double.toString(number)).stripTrailingZeros().toPlainString();
             String signed = number == 0 && 1 / number < 0 && !plain.startsWith("-") ? "-" + plain : plain;
             return signed.contains(".") ? signed : signed + ".0";
         }

@@ -27,8 +27,7 @@ public final class BytePairTokens extends Tokens {
     }
 
     private BytePairTokens(Metadata metadata, PreTokenizer preTokenizer) {
-        super(new Vocabulary(
-                metadata, Vocabulary.NONE, Vocabulary.NONE, Vocabulary.NONE, preTokenizer.addsBos()));
+        super(new Vocabulary(metadata, Vocabulary.NONE, Vocabulary.NONE, Vocabulary.NONE, preTokenizer.addsBos()));
         this.preTokenizer = preTokenizer;
         bytes = ByteLevel.decode(vocabulary().texts());
         index = vocabulary().index(bytes);
@@ -43,7 +42,9 @@ public final class BytePairTokens extends Tokens {
             if (bytes.length(id) == 0) {
                 Integer first = known.putIfAbsent(vocabulary().text(id), id);
                 Vocabulary.require(
-                        first == null, "tokens " + first + " and " + id + " are both '" + vocabulary().text(id) + "'");
+                        first == null,
+                        "tokens " + first + " and " + id + " are both '"
+                                + vocabulary().text(id) + "'");
             }
         }
         return known;
@@ -122,7 +123,8 @@ public final class BytePairTokens extends Tokens {
                 tokens.add(id);
                 return;
             }
-            // A vocabulary that lacks the token of a merge, or of a byte: the letters within ASCII are looked up, others lost.
+            // A vocabulary that lacks the token of a merge, or of a byte: the letters within ASCII are looked up,
+            // others lost.
             for (int at = from; at < to; at++) {
                 int letter = text[at] > ' ' && text[at] < 0x7F ? index.find(Arrays.copyOfRange(text, at, at + 1)) : -1;
                 if (letter != ByteStringIndex.NONE) {

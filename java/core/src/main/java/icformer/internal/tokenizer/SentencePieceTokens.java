@@ -43,7 +43,8 @@ public final class SentencePieceTokens extends Tokens {
         Vocabulary.require(metadata.contains("tokenizer.ggml.scores"), "the file has no tokenizer.ggml.scores");
         double[] scores = metadata.numbers("tokenizer.ggml.scores");
         Vocabulary.require(
-                scores.length >= count, "tokenizer.ggml.scores has " + scores.length + " elements for " + count + " tokens");
+                scores.length >= count,
+                "tokenizer.ggml.scores has " + scores.length + " elements for " + count + " tokens");
         int[] priorities = new int[count];
         for (int id = 0; id < count; id++) {
             float score = (float) scores[id];
@@ -178,7 +179,9 @@ public final class SentencePieceTokens extends Tokens {
             int start = 0;
             int last = 0;
             for (int at = 0; at < text.length; at += firstSymbol(at, text.length)) {
-                if (at > start && isSpace(text, at, text.length) && !isSpace(text, last, text.length)
+                if (at > start
+                        && isSpace(text, at, text.length)
+                        && !isSpace(text, last, text.length)
                         && (beforeSpace.isEmpty() || !beforeSpace.contains(value(text, last, at)))) {
                     word(start, at);
                     start = at;
@@ -220,7 +223,8 @@ public final class SentencePieceTokens extends Tokens {
             if (vocabulary().unknown() == Vocabulary.NONE) {
                 throw new IcfException(
                         Status.FORMAT,
-                        "the vocabulary has neither a token for byte 0x%02X nor an unknown token".formatted(value & 0xFF));
+                        "the vocabulary has neither a token for byte 0x%02X nor an unknown token"
+                                .formatted(value & 0xFF));
             }
             return vocabulary().unknown();
         }

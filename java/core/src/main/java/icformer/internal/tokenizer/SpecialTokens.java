@@ -32,7 +32,8 @@ final class SpecialTokens {
 
     SpecialTokens(ByteStrings tokens, int[] special, BitSet onlyParsed, BitSet stripsRight) {
         this.texts = tokens;
-        ids = Arrays.stream(special).boxed()
+        ids = Arrays.stream(special)
+                .boxed()
                 .sorted((a, b) -> tokens.length(a) == tokens.length(b)
                         ? Integer.compare(a, b)
                         : Integer.compare(tokens.length(b), tokens.length(a)))

@@ -39,14 +39,42 @@ public final class Vocabulary {
     private static final int[] KIND_OF_TYPE = {0, NORMAL, UNKNOWN, CONTROL, USER_DEFINED, 0, BYTE};
 
     private static final Set<String> END_OF_GENERATION = Set.of(
-            "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>",
-            "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>",
-            "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~[");
+            "<|eot_id|>",
+            "<|im_end|>",
+            "<|end|>",
+            "<|return|>",
+            "<|call|>",
+            "<|flush|>",
+            "<|calls|>",
+            "<end_of_turn>",
+            "<|endoftext|>",
+            "</s>",
+            "<|eom_id|>",
+            "<EOT>",
+            "_<EOT>",
+            "[EOT]",
+            "[EOS]",
+            "<|end_of_text|>",
+            "<end_of_utterance>",
+            "<eos>",
+            "<turn|>",
+            "<|tool_response>",
+            "<｜end▁of▁sentence｜>",
+            "[e~[");
 
     /** The first of them that a vocabulary has ends a turn where the file does not name the token that does. */
     private static final List<String> END_OF_TURN = List.of(
-            "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>",
-            "[EOT]", "<｜end▁of▁sentence｜>", "<end_of_utterance>");
+            "<|eot_id|>",
+            "<|im_end|>",
+            "<|end|>",
+            "<end_of_turn>",
+            "<|endoftext|>",
+            "<|end_of_text|>",
+            "<EOT>",
+            "_<EOT>",
+            "[EOT]",
+            "<｜end▁of▁sentence｜>",
+            "<end_of_utterance>");
 
     /** Rendered like text by the models that have them. */
     private static final Set<String> SHOWN = Set.of("<|channel|>", "<|message|>", "<|start|>", "<|constrain|>");
@@ -58,15 +86,47 @@ public final class Vocabulary {
     private record Infill(String key, boolean endsGeneration, List<String> texts) {}
 
     private static final List<Infill> INFILLS = List.of(
-            new Infill("fim_pre_token_id", false, List.of("<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>",
-                    "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|code_prefix|>", "<|prefix|>")),
-            new Infill("fim_suf_token_id", false, List.of("<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>",
-                    "<｜fim▁hole｜>", "<SUF>", "▁<SUF>", "<|code_suffix|>", "<|suffix|>")),
-            new Infill("fim_mid_token_id", false, List.of("<|fim_middle|>", "<fim-middle>", "<fim_middle>",
-                    "<｜fim▁end｜>", "<MID>", "▁<MID>", "<|code_middle|>", "<|middle|>")),
+            new Infill(
+                    "fim_pre_token_id",
+                    false,
+                    List.of(
+                            "<|fim_prefix|>",
+                            "<fim-prefix>",
+                            "<fim_prefix>",
+                            "<｜fim▁begin｜>",
+                            "<PRE>",
+                            "▁<PRE>",
+                            "<|code_prefix|>",
+                            "<|prefix|>")),
+            new Infill(
+                    "fim_suf_token_id",
+                    false,
+                    List.of(
+                            "<|fim_suffix|>",
+                            "<fim-suffix>",
+                            "<fim_suffix>",
+                            "<｜fim▁hole｜>",
+                            "<SUF>",
+                            "▁<SUF>",
+                            "<|code_suffix|>",
+                            "<|suffix|>")),
+            new Infill(
+                    "fim_mid_token_id",
+                    false,
+                    List.of(
+                            "<|fim_middle|>",
+                            "<fim-middle>",
+                            "<fim_middle>",
+                            "<｜fim▁end｜>",
+                            "<MID>",
+                            "▁<MID>",
+                            "<|code_middle|>",
+                            "<|middle|>")),
             new Infill("fim_pad_token_id", true, List.of("<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]")),
-            new Infill("fim_rep_token_id", true, List.of("<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>",
-                    "<reponame>")),
+            new Infill(
+                    "fim_rep_token_id",
+                    true,
+                    List.of("<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>")),
             new Infill("fim_sep_token_id", true, List.of("<|file_sep|>")));
 
     private final ByteStrings texts;
@@ -110,7 +170,8 @@ public final class Vocabulary {
         specialTokensStripRight = model.contains("phi-3") || model.contains("phi3");
     }
 
-    // ---- reading the file ----------------------------------------------------------------------------------------------
+    // ---- reading the file
+    // ----------------------------------------------------------------------------------------------
 
     private static ByteStrings texts(Metadata metadata) {
         ByteStrings tokens = list(metadata, "tokens");
@@ -145,7 +206,9 @@ public final class Vocabulary {
             return kinds;
         }
         long[] types = metadata.integers(PREFIX + "token_type");
-        require(types.length >= count, PREFIX + "token_type has " + types.length + " elements for " + count + " tokens");
+        require(
+                types.length >= count,
+                PREFIX + "token_type has " + types.length + " elements for " + count + " tokens");
         for (int id = 0; id < count; id++) {
             kinds[id] = types[id] >= 0 && types[id] < KIND_OF_TYPE.length ? (byte) KIND_OF_TYPE[(int) types[id]] : 0;
         }
@@ -185,7 +248,9 @@ public final class Vocabulary {
             return fallback;
         }
         long id = metadata.integer(PREFIX + name);
-        require(id >= 0 && id < texts.size(), PREFIX + name + " is " + id + ", but there are " + texts.size() + " tokens");
+        require(
+                id >= 0 && id < texts.size(),
+                PREFIX + name + " is " + id + ", but there are " + texts.size() + " tokens");
         return (int) id;
     }
 
@@ -268,7 +333,8 @@ public final class Vocabulary {
         return new IcfException(Status.FORMAT, "the tokenizer cannot be used: " + reason);
     }
 
-    // ---- what the tokenisers ask ---------------------------------------------------------------------------------------
+    // ---- what the tokenisers ask
+    // ---------------------------------------------------------------------------------------
 
     /** The texts as the file has them. */
     ByteStrings texts() {
@@ -318,13 +384,17 @@ public final class Vocabulary {
     /** The byte that a token {@code <0xNN>} stands for. */
     byte byteOf(int id) {
         String text = texts.get(id);
-        boolean valid = text.length() == 6 && text.startsWith("<0x") && text.endsWith(">")
-                && HexFormat.isHexDigit(text.charAt(3)) && HexFormat.isHexDigit(text.charAt(4));
+        boolean valid = text.length() == 6
+                && text.startsWith("<0x")
+                && text.endsWith(">")
+                && HexFormat.isHexDigit(text.charAt(3))
+                && HexFormat.isHexDigit(text.charAt(4));
         require(valid, "token " + id + " is a byte, but its text is '" + text + "'");
         return (byte) HexFormat.fromHexDigits(text, 3, 5);
     }
 
-    // ---- what the library's users ask ----------------------------------------------------------------------------------
+    // ---- what the library's users ask
+    // ----------------------------------------------------------------------------------
 
     public int size() {
         return texts.size();

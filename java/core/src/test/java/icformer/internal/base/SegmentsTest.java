@@ -19,9 +19,11 @@ class SegmentsTest {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment segment = arena.allocate(64, 4);
 
-            assertThatCode(() -> Segments.checkInput(segment.asReadOnly(), 64, 4, "rows")).doesNotThrowAnyException();
+            assertThatCode(() -> Segments.checkInput(segment.asReadOnly(), 64, 4, "rows"))
+                    .doesNotThrowAnyException();
             assertThatCode(() -> Segments.checkOutput(segment, 64, 4, "rows")).doesNotThrowAnyException();
-            assertThatCode(() -> Segments.checkInput(segment.asSlice(2), 62, 2, "rows")).doesNotThrowAnyException();
+            assertThatCode(() -> Segments.checkInput(segment.asSlice(2), 62, 2, "rows"))
+                    .doesNotThrowAnyException();
         }
     }
 
@@ -49,8 +51,10 @@ class SegmentsTest {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment segment = arena.allocate(64, 4);
 
-            assertRefused(() -> Segments.checkInput(segment.asSlice(2), 4, 4, "rows"), Status.ARGUMENT, "multiple of 4");
-            assertRefused(() -> Segments.checkInput(segment.asSlice(1), 2, 2, "rows"), Status.ARGUMENT, "multiple of 2");
+            assertRefused(
+                    () -> Segments.checkInput(segment.asSlice(2), 4, 4, "rows"), Status.ARGUMENT, "multiple of 4");
+            assertRefused(
+                    () -> Segments.checkInput(segment.asSlice(1), 2, 2, "rows"), Status.ARGUMENT, "multiple of 2");
         }
     }
 
@@ -58,7 +62,8 @@ class SegmentsTest {
     void ofTheHeap() {
         MemorySegment segment = MemorySegment.ofArray(new float[16]);
 
-        assertRefused(() -> Segments.checkInput(segment, 64, 4, "rows"), Status.ARGUMENT, "rows: a segment of the Java heap");
+        assertRefused(
+                () -> Segments.checkInput(segment, 64, 4, "rows"), Status.ARGUMENT, "rows: a segment of the Java heap");
     }
 
     @Test
@@ -93,7 +98,8 @@ class SegmentsTest {
 
     private static void assertRefused(ThrowingCallable call, Status status, String message) {
         assertThatThrownBy(call)
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(status))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(status))
                 .hasMessageContaining(message);
     }
 }

@@ -64,7 +64,8 @@ class LibraryFilesTest {
         Files.writeString(folder.resolve("libicf.so"), "still the first copy");
         assertThat(files().extractTo(cache)).isEqualTo(folder);
         assertThat(folder.resolve("libicf.so")).hasContent("still the first copy");
-        assertThat(cacheEntries()).containsExactlyInAnyOrder(folder.getFileName().toString(), folder.getFileName() + ".lock");
+        assertThat(cacheEntries())
+                .containsExactlyInAnyOrder(folder.getFileName().toString(), folder.getFileName() + ".lock");
     }
 
     @Test
@@ -90,7 +91,8 @@ class LibraryFilesTest {
         write("libicf.so", "something else");
 
         assertThatThrownBy(() -> files().extractTo(cache))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.FORMAT))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.FORMAT))
                 .hasMessageContaining("libicf.so is not what");
         assertThat(cacheEntries()).allMatch(name -> name.endsWith(".lock"));
     }
@@ -110,7 +112,8 @@ class LibraryFilesTest {
         list(line.formatted("0").replace("  0", "00").replace(' ', line.contains("%") ? '0' : ' '));
 
         assertThatThrownBy(this::files)
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.FORMAT));
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.FORMAT));
     }
 
     @Test

@@ -82,7 +82,8 @@ class NativeLibraryTest {
 
     @Test
     void libraryOfAnotherKind() throws IOException, InterruptedException {
-        Path other = Path.of(System.getProperty("java.home"), "lib", "libjsig.so"); // it needs nothing but the C library
+        Path other =
+                Path.of(System.getProperty("java.home"), "lib", "libjsig.so"); // it needs nothing but the C library
         Files.copy(other, folder.resolve("libicf.so"));
 
         assertThat(run(folder.toString(), ""))
@@ -93,7 +94,8 @@ class NativeLibraryTest {
     @Test
     void libraryOfAnotherVersion() {
         assertThatThrownBy(() -> NativeLibrary.checkVersion(Path.of("libicf.so"), 99))
-                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.MISMATCH))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.MISMATCH))
                 .hasMessage("libicf.so has version 99 of the native interface, but this icformer needs 1: "
                         + "take both from one release");
     }
@@ -142,7 +144,8 @@ class NativeLibraryTest {
         command.addAll(List.of(options));
         command.addAll(List.of(
                 "-cp",
-                moreClasses + ":" + System.getProperty("java.class.path") + ":" + System.getProperty("jdk.module.path", ""),
+                moreClasses + ":" + System.getProperty("java.class.path") + ":"
+                        + System.getProperty("jdk.module.path", ""),
                 Child.class.getName()));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().put("XDG_CACHE_HOME", folder.resolve("cache").toString());

@@ -10,7 +10,8 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class SpecialTokensTest {
-    private static List<String> parts(String text, boolean parse, BitSet onlyParsed, BitSet stripsRight, String... tokens) {
+    private static List<String> parts(
+            String text, boolean parse, BitSet onlyParsed, BitSet stripsRight, String... tokens) {
         ByteStrings strings = ByteStrings.of(List.of(tokens));
         int[] ids = new int[tokens.length];
         for (int id = 0; id < ids.length; id++) {
@@ -76,7 +77,8 @@ class SpecialTokensTest {
 
     @Test
     void whiteSpaceBehindATokenGoesWithItWhereItSaysSo() {
-        assertThat(parts("a<s> \n\tb <t> c", true, bits(), bits(0), "<s>", "<t>")).containsExactly("a", "#0", "b ", "#1", " c");
+        assertThat(parts("a<s> \n\tb <t> c", true, bits(), bits(0), "<s>", "<t>"))
+                .containsExactly("a", "#0", "b ", "#1", " c");
         assertThat(parts("<s>  ", true, bits(), bits(0), "<s>")).containsExactly("#0");
     }
 }

@@ -164,7 +164,7 @@ public final class Session implements AutoCloseable {
         handle.enter();
         try {
             long start = handle.length();
-            checkRoom(prompt, start);
+            checkRoom(prompt.length(), start);
             try {
                 appendParts(prompt.parts(), outputs);
             } catch (RuntimeException e) {
@@ -195,13 +195,13 @@ public final class Session implements AutoCloseable {
         }
     }
 
-    private void checkRoom(Prompt prompt, long start) {
-        long room = info.contextLength() - start;
-        if (prompt.length() > room) {
+    /** In the words of the native library, which would refuse the first batch that does not fit. */
+    private void checkRoom(long count, long start) {
+        if (count > info.contextLength() - start) {
             throw new IcfException(
                     Status.CAPACITY,
-                    "the prompt takes %d positions, but only %d of the session's %d are free"
-                            .formatted(prompt.length(), room, info.contextLength()));
+                    "the session holds %d positions: %d are in use, %d more do not fit"
+                            .formatted(info.contextLength(), start, count));
         }
     }
 
@@ -260,12 +260,7 @@ public final class Session implements AutoCloseable {
         Checks.argument(count > 0, "there is nothing to append");
         checkOutputs(outputs, count);
         long start = handle.length();
-        if (count > info.contextLength() - start) {
-            throw new IcfException(
-                    Status.CAPACITY,
-                    "%d positions do not fit: %d of the session's %d are in use"
-                            .formatted(count, start, info.contextLength()));
-        }
+        checkRoom(count, start);
         int length = (int) ((count - 1) % info.batchLength()) + 1;
         for (long first = 0; first < count; first += length, length = info.batchLength()) {
             boolean last = first + length == count;

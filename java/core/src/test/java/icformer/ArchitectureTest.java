@@ -34,7 +34,7 @@ class ArchitectureTest {
     private static final List<String> FROM_TOP_TO_BOTTOM = List.of(
             "icformer.eval",
             "icformer",
-            "icformer.internal.template",
+            "icformer.template",
             "icformer.convert",
             "icformer.files",
             "icformer.text",
@@ -124,7 +124,8 @@ class ArchitectureTest {
     }
 
     private static DescribedPredicate<JavaClass> isExported() {
-        return resideInAPackage("icformer..").and(not(resideInAnyPackage("icformer.internal..", "icformer.bindings")));
+        return resideInAPackage("icformer..")
+                .and(not(resideInAnyPackage("icformer.internal..", "icformer.bindings", "icformer.template")));
     }
 
     private static DescribedPredicate<JavaClass> isPublic() {

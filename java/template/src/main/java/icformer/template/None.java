@@ -1,0 +1,6 @@
+package icformer.template;
+
+/** The value of {@code none}. */
+enum None {
+    NONE
+}

@@ -164,7 +164,7 @@ public final class Session implements AutoCloseable {
         handle.enter();
         try {
             long start = handle.length();
-            checkRoom(prompt.length(), start);
+            checkRoom(prompt, start);
             try {
                 appendParts(prompt.parts(), outputs);
             } catch (RuntimeException e) {
@@ -192,6 +192,16 @@ public final class Session implements AutoCloseable {
                 checkRows(digest.rows(), digest.type(), digest.rowCount());
             }
             case Prompt.Row(MemorySegment values) -> checkRows(values, RowType.F32, 1);
+        }
+    }
+
+    private void checkRoom(Prompt prompt, long start) {
+        long room = info.contextLength() - start;
+        if (prompt.length() > room) {
+            throw new IcfException(
+                    Status.CAPACITY,
+                    "the prompt takes %d positions, but only %d of the session's %d are free"
+                            .formatted(prompt.length(), room, info.contextLength()));
         }
     }
 

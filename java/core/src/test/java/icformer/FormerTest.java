@@ -77,10 +77,15 @@ class FormerTest {
                     .hasMessageContaining("not an IC-Former");
             assertThatThrownBy(() -> model.openFormer(folder.resolve("none.gguf")))
                     .isInstanceOf(NoSuchFileException.class);
-            model.close();
-            assertThatThrownBy(() -> model.openFormer(TestData.former()))
-                    .isInstanceOfSatisfying(
-                            IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
         }
+    }
+
+    @Test
+    void aClosedModelHasNone() throws IOException {
+        Model model = Model.open(TestData.LLM);
+        model.close();
+        assertThatThrownBy(() -> model.openFormer(TestData.former()))
+                .isInstanceOfSatisfying(
+                        IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.STATE));
     }
 }

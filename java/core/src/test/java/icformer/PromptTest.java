@@ -116,7 +116,7 @@ class PromptTest {
             assertThatThrownBy(() -> session.append(mixed().then(new int[64])))
                     .isInstanceOfSatisfying(
                             IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.CAPACITY))
-                    .hasMessageContaining("the session holds 64 positions: 1 are in use");
+                    .hasMessageContaining("only 63 of the session's 64 are free");
             assertThatThrownBy(() -> session.append(mixed(), Outputs.logits(3)))
                     .isInstanceOfSatisfying(
                             IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));

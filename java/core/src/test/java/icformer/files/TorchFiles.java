@@ -92,6 +92,9 @@ public final class TorchFiles {
         private final ByteArrayOutputStream out = new ByteArrayOutputStream();
         private int memo;
 
+        /** Nothing yet. */
+        public Pickle() {}
+
         public Pickle protocol(int version) {
             return op(0x80).op(version);
         }

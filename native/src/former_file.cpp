@@ -1,19 +1,11 @@
 #include "former_file.h"
 
 #include "error.h"
+#include "fingerprint.h"
+#include "formers/weights.h"
 #include "utf8.h"
 
 namespace icf {
-
-long long former_fingerprint(const GgufFile & file, const FormerParams & p) {
-    Hash hash;
-    for (long long size : {p.n_embd, p.n_layer, p.n_head, p.n_head_kv, p.n_ff, p.n_digest, p.cross_interval}) {
-        hash.add(size);
-    }
-    hash_tensor(hash, file, "digest_embd.weight");
-    hash_tensor(hash, file, "output_norm.weight");
-    return hash.value();
-}
 
 void check_target(const GgufFile & file, const FormerParams & params, const Model & model) {
     const DecoderParams & target = model.params();
@@ -44,7 +36,7 @@ void describe_former(const GgufFile & file, const Model * model, icf_former_info
     info.n_embd = params.n_embd;
     info.n_digest = params.n_digest;
     info.chunk_length = params.chunk_length;
-    info.fingerprint = former_fingerprint(file, params);
+    info.fingerprint = fingerprint_of(file, params);
     info.target_vocab_hash = params.target_vocab_hash;
     copy_field(info.type, sizeof(info.type), ggml_type_name(file.main_type()));
     copy_field(info.name, sizeof(info.name), file.string("general.name").value_or(""));

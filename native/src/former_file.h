@@ -5,9 +5,6 @@
 
 namespace icf {
 
-// FNV-1a over sizes, digest embeddings and norms: the same for every quantisation.
-long long former_fingerprint(const GgufFile & file, const FormerParams & params);
-
 // ICF_ERROR_MISMATCH for a former that was made for another LLM.
 void check_target(const GgufFile & file, const FormerParams & params, const Model & model);
 

@@ -5,6 +5,7 @@
 #include "graph_decode.h"
 #include "model.h"
 #include "sampling.h"
+#include "state.h"
 
 #include <atomic>
 #include <functional>
@@ -34,8 +35,6 @@ public:
     void restore_state(const char * source, size_t n_bytes);
 
 private:
-    struct StateHeader;
-
     // Writes the batch's embeddings [n, n_embd] to where the graph reads them.
     using FillRows = std::function<void(float * rows)>;
 
@@ -43,18 +42,21 @@ private:
     struct Part {
         Part(const Session & session, const Model::Part & part, const icf_session_options & options);
 
+        // What the last graph was computed by.
+        const Computation & current() const { return shared ? *shared : own; }
+        Computation & current() { return shared ? *shared : own; }
+
+        int device;
         LayerRange layers;
-        Backend backend;
+        Computation own; // for single rows
         KvCache cache;
-        GraphRunner runner;
-        ProductGraph products;
-        CacheAttention attention;
-        DecodeGraph graph;
+        ComputationPool::Lease shared; // for more rows: for the length of a call, or until logits that lie there are not needed
     };
 
     void append(const int32_t * tokens, long long n, long long n_outputs, int32_t outputs, const FillRows & fill);
     void check_append(long long n, long long n_outputs, int32_t outputs) const;
     void build(const DecodeShape & shape);
+    void give_back();
     void fill_inputs(const Part & part, int n);
     void fill_mask(const Part & part, int n);
     void compute();
@@ -62,26 +64,20 @@ private:
     void drop_outputs();
     void fetch_logits() const;
     bool sample_there(const icf_sampling & sampling) const;
-    static uint64_t state_checksum(StateHeader header, const char * content, size_t count);
-    StateHeader state_header() const;
-    size_t cache_bytes(long long length) const;
-    void check_state(const StateHeader & header, size_t n_bytes) const;
+    StateOwner state_owner() const;
 
-    std::shared_ptr<const Model> model_;
+    std::shared_ptr<const Model> model_; // outlives the parts, which give back to it
     int n_ctx_;
     int n_batch_;
     std::vector<std::unique_ptr<Part>> parts_; // in the order of the computation
-    DecodeShape shape_; // that the graphs are built for; n_rows 0: none
+    long long number_;                         // unlike that of any other session
+    DecodeShape shape_;                        // of the last graphs
 
     std::atomic<long long> length_{0};
-    std::vector<int32_t> tokens_; // of every position; -1 where an embedding row was appended
-    long long n_outputs_ = 0;
-    int32_t outputs_ = 0;
-    mutable std::vector<float> logits_; // [n_outputs, n_vocab]
-    mutable bool logits_elsewhere_ = false; // still in the memory of the device, not in `logits_`
-    std::vector<float> hidden_; // [n_outputs, n_embd]
+    mutable Timeline timeline_;
+    mutable bool logits_elsewhere_ = false; // still in the memory of the device, not in `timeline_`
 
-    std::vector<float> staging_;          // rows on their way to another device
+    std::vector<float> staging_; // rows on their way to another device
     std::vector<int32_t> positions_;
     std::vector<int64_t> slots_;
     std::vector<int32_t> last_;

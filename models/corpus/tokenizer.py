@@ -8,12 +8,13 @@ then pieces by merge rank. With a small world nearly every word becomes one piec
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import sentencepiece
 
 
-def texts(path: Path, most: int):
+def texts(path: Path, most: int) -> Iterator[str]:
     with path.open(encoding="utf-8") as lines:
         for count, line in enumerate(lines):
             if count == most:
@@ -26,7 +27,7 @@ def texts(path: Path, most: int):
                 yield f"Answer: {question['answer']}"
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--size", type=int, default=1408)

@@ -13,40 +13,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from safetensors.torch import load_file
 
-import decoder
-import former
-from common import Rope, relative_l2
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from models.lib.names import gguf_name
+from models.lib.numbers import relative_l2
+from models.lib.rope import llama3_factors
+from models.reference import decoder, former
+from models.reference.common import Rope, Weights
 
 TOLERANCE = 2e-5  # float32 rounding of the other side; ours is float64
 
-FORMER_NAMES = {
-    "cross_attn.q_proj": "attn_q", "cross_attn.k_proj": "attn_k", "cross_attn.v_proj": "attn_v",
-    "cross_attn.o_proj": "attn_output", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "cross_input_layernorm": "attn_norm",
-    "input_layernorm": "attn_norm", "context_layernorm": "context_norm", "post_attention_layernorm": "ffn_norm",
-    "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
-}
-
-
-def gguf_name(name: str) -> str:
-    """Hugging Face name -> GGUF name, for IC-Former and Llama-family checkpoints."""
-    fixed = {"encoder.norm.weight": "output_norm.weight", "model.norm.weight": "output_norm.weight",
-             "model.embed_tokens.weight": "token_embd.weight", "lm_head.weight": "output.weight"}
-    if name in fixed:
-        return fixed[name]
-    _, _, index, rest = name.split(".", 3)  # encoder.layers.N.rest
-    stem, kind = rest.rsplit(".", 1)
-    return f"blk.{index}.{FORMER_NAMES[stem]}.{kind}"
-
-
-def to_numpy(state: dict) -> dict:
+def to_numpy(state: dict[str, torch.Tensor]) -> Weights:
     return {gguf_name(name): tensor.to(torch.float64).numpy() for name, tensor in state.items()}
 
 
-def load_former(folder: Path) -> tuple[former.FormerConfig, dict, dict]:
+def load_former(folder: Path) -> tuple[former.FormerConfig, Weights, Weights]:
     """-> configuration, weights, markers {"AE", "FT"} [d]"""
     c = json.loads((folder / "config.json").read_text())
     scaling = c.get("rope_scaling")
@@ -62,7 +46,7 @@ def load_former(folder: Path) -> tuple[former.FormerConfig, dict, dict]:
     return config, weights, {name: row[0] for name, row in rows.items()}
 
 
-def load_decoder(folder: Path) -> tuple[decoder.DecoderConfig, dict]:
+def load_decoder(folder: Path) -> tuple[decoder.DecoderConfig, Weights]:
     c = json.loads((folder / "config.json").read_text())
     config = decoder.DecoderConfig(
         "llama", c["vocab_size"], c["hidden_size"], c["intermediate_size"], c["num_hidden_layers"],
@@ -71,19 +55,19 @@ def load_decoder(folder: Path) -> tuple[decoder.DecoderConfig, dict]:
 
 
 class Report:
-    def __init__(self):
+    def __init__(self) -> None:
         self.failed = 0
 
-    def compare(self, name: str, ours, theirs):
+    def compare(self, name: str, ours: ArrayLike, theirs: ArrayLike) -> None:
         distance = relative_l2(ours, theirs)
         self.verdict(f"{name:48} rel L2 {distance:.2e}", distance <= TOLERANCE)
 
-    def verdict(self, text: str, good: bool):
+    def verdict(self, text: str, good: bool) -> None:
         self.failed += not good
         print(f"{text}  {'ok' if good else 'FAILED'}")
 
 
-def check_former(folder: Path, report: Report):
+def check_former(folder: Path, report: Report) -> None:
     config, weights, _ = load_former(folder / "checkpoint")
     context = load_file(folder / "inputs.safetensors")["context"].numpy()
     outputs = load_file(folder / "outputs.safetensors")
@@ -93,7 +77,15 @@ def check_former(folder: Path, report: Report):
         report.compare(f"{folder.name} {case['case']}", ours, outputs[f"{case['case']}.digest"].numpy())
 
 
-def check_pair(folder: Path, report: Report):
+def front_rows(golden: Weights, lm_weights: Weights, digest: np.ndarray, markers: Weights, name: str) -> np.ndarray:
+    """The rows in front of an answer or a reconstruction, [n, d]."""
+    if name == "ae":
+        return np.concatenate([digest, markers["AE"][None]])
+    before, question, after = (decoder.embed(lm_weights, golden[ids]) for ids in ("qa.pre_ids", f"{name}.prompt_ids", "qa.post_ids"))
+    return np.concatenate([before, digest, markers["FT"][None], question, after])
+
+
+def check_pair(folder: Path, report: Report) -> None:
     lm, lm_weights = load_decoder(folder / "lm-hf")
     config, weights, markers = load_former(folder / "icformer")
     golden = {name: tensor.numpy() for name, tensor in load_file(folder / "golden.safetensors").items()}
@@ -106,20 +98,14 @@ def check_pair(folder: Path, report: Report):
             context = decoder.embed(lm_weights, golden[f"{name}.context_ids"])
             digest = former.digest(config, weights, context, case["max_chunk_len"] if case["use_chunk"] else 0)
             report.compare(f"{folder.name} {name} digest", digest, golden[f"{name}.digest"])
-            if name == "ae":
-                rows = np.concatenate([digest, markers["AE"][None]])
-            else:
-                before = decoder.embed(lm_weights, golden["qa.pre_ids"])
-                question = decoder.embed(lm_weights, golden[f"{name}.prompt_ids"])
-                after = decoder.embed(lm_weights, golden["qa.post_ids"])
-                rows = np.concatenate([before, digest, markers["FT"][None], question, after])
+            rows = front_rows(golden, lm_weights, digest, markers, name)
             report.compare(f"{folder.name} {name} inputs", rows, golden[f"{name}.inputs_embeds"])
         ids, taken = decoder.greedy(lm, lm_weights, rows, 32)
         report.compare(f"{folder.name} {name} generated logits", taken, golden[f"{name}.gen_logits"])
         report.verdict(f"{folder.name} {name} generated ids", ids == golden[f"{name}.gen_ids"].tolist())
 
 
-def check_transformers(report: Report):
+def check_transformers(report: Report) -> None:
     """Random models of every architecture that the fixtures use, ours against transformers in float64."""
     import transformers as hf
 
@@ -144,7 +130,7 @@ def check_transformers(report: Report):
             for tensor in model.parameters():
                 tensor.add_(torch.randn_like(tensor) * 0.3)
         rope = Rope(c.rope_parameters["rope_theta"], 4.0 if name == "llama-linear" else 1.0,
-                    llama3_factors(8, 10000.0, 8.0, 1.0, 4.0, 32) if name == "llama3" else None)
+                    llama3_factors(8, 10000.0, 8.0, 32) if name == "llama3" else None)
         head_dim = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
         ours = decoder.DecoderConfig(name.split("-")[0], 64, 32, 48, 2, 4, 2, head_dim, c.rms_norm_eps, rope,
                                      window=8 if name == "mistral" else 0)
@@ -153,14 +139,6 @@ def check_transformers(report: Report):
         with torch.no_grad():
             theirs = model(ids).logits[0].numpy()
         report.compare(f"transformers {name}", decoder.logits(ours, weights, decoder.embed(weights, ids[0])), theirs)
-
-
-def llama3_factors(head_dim: int, theta: float, factor: float, low: float, high: float, original: int) -> np.ndarray:
-    """Divisors of the RoPE frequencies, [head_dim / 2]: 1 for short wavelengths, `factor` for long ones, smooth between."""
-    frequency = theta ** (-np.arange(0, head_dim, 2) / head_dim)
-    wavelength = 2 * np.pi / frequency
-    smooth = np.clip((original / wavelength - low) / (high - low), 0, 1)
-    return 1 / ((1 - smooth) / factor + smooth)
 
 
 def main() -> int:

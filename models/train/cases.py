@@ -9,12 +9,14 @@ spread evenly, so that the first lines are of all lengths.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from data import Prompt, Tokenizer, read_documents
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from models.train.data import Prompt, Tokenizer, read_documents
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--llm", type=Path, required=True, help="folder with the tokenizer")

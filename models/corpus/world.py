@@ -51,7 +51,8 @@ NUMBERS = [str(number) for number in range(2, 41)]
 ASIDES = ["It rained all week.", "The streets were quiet.", "Nobody was surprised.", "The wind came from the sea.",
           "It was a long winter.", "The papers wrote about it.", "Everyone had heard of it.", "The evenings were warm."]
 
-SYLLABLES_FIRST = "Al Bar Bel Cal Cor Dal Dor El Fal Gar Gren Hal Hol Kar Kel Lor Mal Mer Nor Or Pel Quen Ral Sel Tal Tor Ul Val Wel Yar".split()
+SYLLABLES_FIRST = """Al Bar Bel Cal Cor Dal Dor El Fal Gar Gren Hal Hol Kar Kel Lor Mal Mer
+Nor Or Pel Quen Ral Sel Tal Tor Ul Val Wel Yar""".split()
 SYLLABLES_MIDDLE = "a an e en i in o on u ar er or".split()
 SYLLABLES_LAST = "bek dahl den ford gate ham holm kin ley low mere mont nes rick sen ster ton val wick worth".split()
 

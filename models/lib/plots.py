@@ -15,7 +15,7 @@ STYLE = {
 }
 
 
-def draw(what: str, drawing: Callable[[Any], None]) -> bool:
+def draw(what: str, drawing: Callable[[Any], None], style: dict[str, Any] | None = None) -> bool:
     """Calls drawing(pyplot), pyplot being matplotlib's, set up for files; whether that came to its end."""
     try:
         import matplotlib
@@ -23,7 +23,7 @@ def draw(what: str, drawing: Callable[[Any], None]) -> bool:
         matplotlib.use("Agg")
         from matplotlib import pyplot
 
-        with pyplot.rc_context(STYLE):
+        with pyplot.rc_context(STYLE | (style or {})):
             drawing(pyplot)
     except Exception as error:  # whatever it is: the figures that were measured are worth more than a picture of them
         print(f"{what}: no plot: {type(error).__name__}: {error}", file=sys.stderr)

@@ -20,7 +20,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from models.lib import random_weights as weights_of
 from models.lib.ggufs import (
-    ATTENTION_BIASES, add_byte_level, add_sentence_piece, add_sizes, byte_level_tokens, byte_spelling, finish, interleave,
+    ATTENTION_BIASES,
+    add_byte_level,
+    add_sentence_piece,
+    add_sizes,
+    byte_level_tokens,
+    byte_spelling,
+    finish,
+    interleave,
     sentence_piece_tokens,
 )
 from models.lib.rope import llama3_factors

@@ -28,7 +28,7 @@ def main() -> None:
     if len(a.documents) != len(a.data):
         parser.error("--documents needs a number for each file")
     found = []
-    for file, most in zip(a.data, a.documents):
+    for file, most in zip(a.data, a.documents, strict=True):
         part = read_documents(file, Tokenizer(a.llm), Prompt(), a.longest, most, breaks=True)
         found += [((i + 0.5) / len(part), document) for i, document in enumerate(part)]
     documents = [document for _, document in sorted(found, key=lambda entry: entry[0])]

@@ -92,9 +92,8 @@ class Reader:
     def score(
         self, rows: list[torch.Tensor], marker: torch.Tensor, tails: list[Tail], before: bool
     ) -> tuple[torch.Tensor, float]:
-        """Runs over [before, digest rows, marker, tail] and scores the tails; with `before` false, without what stands in front."""
-        ahead = self.before if before else []
-        front = self.embed(ahead).float()
+        """Runs over [before, digest rows, marker, tail], or without what is in front of the rows, and scores the tails."""
+        front = self.embed(self.before if before else []).float()
         sequences, targets, weights = [], [], []
         for digest, tail in zip(rows, tails, strict=True):
             embedded = self.embed(tail.ids[:-1]).float()

@@ -55,7 +55,7 @@ def start_layer(layer: torch.nn.Module, heads: int, dim: int) -> None:
 def look_back(
     look: torch.nn.Module, token: torch.Tensor, slots: torch.Tensor, omega: torch.Tensor, amplitude: float
 ) -> None:
-    """Head h of the attention looks h + 1 tokens back and writes what it sees to slot h; token [dim, d], slots [heads, dim, d]."""
+    """Head h of the attention looks h + 1 tokens back and writes that to slot h; token [dim, d], slots [heads, dim, d]."""
     heads, dim, _ = slots.shape
     half, frequencies = dim // 2, len(omega)
     for head in range(heads):

@@ -25,7 +25,8 @@ class Packing(nn.Module):
         if c.chunk_length % c.num_query_tokens or c.num_attention_heads % self.ratio or c.num_key_value_heads != c.num_attention_heads:
             raise ValueError("packing needs as many heads for each token of a row, with keys of their own: "
                              f"{c.chunk_length} tokens in {c.num_query_tokens} rows, {c.num_attention_heads} heads")
-        self.codes = nn.Parameter(torch.linalg.qr(torch.randn(c.hidden_size, c.hidden_size))[0])  # those of all places, one after the other
+        # Those of all places, one after the other.
+        self.codes = nn.Parameter(torch.linalg.qr(torch.randn(c.hidden_size, c.hidden_size))[0])
         self.places = nn.Parameter(torch.randn(1, c.num_query_tokens, c.hidden_size) * 0.3, requires_grad=False)
         self.AE = nn.Parameter(torch.zeros(1, 1, c.hidden_size))
         self.FT = nn.Parameter(torch.zeros(1, 1, c.hidden_size))

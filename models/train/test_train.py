@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import random
 import tempfile
 import unittest
@@ -42,7 +43,7 @@ class FormerTest(unittest.TestCase):
         contexts = [torch.randn(n, 32) for n in (1, 5, 12)]
         padded = torch.stack([torch.cat([torch.randn(12 - len(c), 32), c]) for c in contexts])
         found = former(padded, torch.tensor([1, 5, 12])).detach().numpy()
-        for context, rows in zip(contexts, found):
+        for context, rows in zip(contexts, found, strict=True):
             self.assertLess(relative_l2(rows, numpy_former.digest(wanted_config, values, context.numpy())), 1e-5)
 
     def test_equals_the_reference(self):
@@ -220,7 +221,7 @@ class DataTest(unittest.TestCase):
 
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()) as said:
             file = Path(folder) / "data.jsonl"
-            file.write_text("".join('{"context": "%s", "questions": []}\n' % text for text in ("short", "rather long", "", "x")))
+            file.write_text("".join(json.dumps({"context": text, "questions": []}) + "\n" for text in ("short", "rather long", "", "x")))
             self.assertEqual([d.text for d in read_documents(file, Letters(), Prompt(), 8)], ["short", "x"])
         self.assertTrue(said.getvalue().endswith("2 of 4 contexts are left out: 1 have more than 8 tokens, 1 have none\n"), said)
 

@@ -11,7 +11,7 @@ import time
 import torch
 
 sys.path.insert(0, sys.argv[1])
-from icformer import ICFormerConfig, ICFormerModel  # noqa: E402
+from icformer import ICFormerConfig, ICFormerModel
 
 SHAPES = {"demo": (128, 384, 4, 4, 16), "1.1b": (2048, 5632, 32, 4, 128), "7b": (4096, 11008, 32, 32, 128)}
 LAYERS, CONTEXT, RUNS = 3, 512, 3

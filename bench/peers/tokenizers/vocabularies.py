@@ -8,7 +8,9 @@ import gguf
 import sentencepiece
 import tokenizers
 
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
+from models.lib import ggufs
+
+NORMAL, CONTROL, USER_DEFINED = gguf.TokenType.NORMAL, gguf.TokenType.CONTROL, gguf.TokenType.USER_DEFINED
 
 SPM_CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "[INST]", "<|unused_7|>"]
 SPM_USER = ["<tool>", "</tool>", "▁▁▁▁", "\n\n\n", "ééé", "<tool></tool>"]
@@ -34,13 +36,10 @@ def sentence_piece(texts: list[str], size: int, phrases: bool = False) -> dict:
             minloglevel=2,
             control_symbols=SPM_CONTROL, user_defined_symbols=SPM_USER)
         model = sentencepiece.SentencePieceProcessor(model_file=f"{prefix}.model")
-    tokens, scores, types = [], [], []
-    for id in range(model.vocab_size()):
-        text = model.id_to_piece(id)
-        tokens.append(text.replace("▁", " ") if text in SPM_USER else text)  # as converters write them
-        scores.append(model.get_score(id))
-        types.append(UNKNOWN if model.is_unknown(id) else CONTROL if model.is_control(id)
-                     else BYTE if model.is_byte(id) else USER_DEFINED if text in SPM_USER else NORMAL)
+    pieces = [model.id_to_piece(id) for id in range(model.vocab_size())]
+    tokens = [text.replace("▁", " ") if text in SPM_USER else text for text in pieces]  # as converters write them
+    scores = [model.get_score(id) for id in range(model.vocab_size())]
+    types = [int(kind) for kind in ggufs.sentence_piece_types(model, frozenset(SPM_USER))]
     return {
         "tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.scores": scores,
         "tokenizer.ggml.token_type": types, "tokenizer.ggml.bos_token_id": model.bos_id(),
@@ -75,12 +74,10 @@ def byte_level(texts: list[str], size: int) -> dict:
 
 def byte_pairs() -> dict:
     """Every pair of bytes is a token, in a shuffled order of ranks: almost every word boundary shows in the ids."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    other = [byte for byte in range(256) if byte not in printable]
-    letters = {byte: chr(byte) for byte in printable} | {byte: chr(256 + index) for index, byte in enumerate(other)}
+    letters = ggufs.byte_spelling()
     pairs = [(index * 40503) % 65536 for index in range(65536)]
     pairs = [(pair >> 8, pair & 255) for pair in pairs]
-    tokens = [letters[byte] for byte in range(256)] + [letters[left] + letters[right] for left, right in pairs]
+    tokens = letters + [letters[left] + letters[right] for left, right in pairs]
     return {
         "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.token_type": [NORMAL] * len(tokens),
@@ -101,6 +98,4 @@ def write(path: pathlib.Path, keys: dict) -> None:
             writer.add_string(key, value)
         else:
             writer.add_array(key, value)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.close()
+    ggufs.finish(writer)

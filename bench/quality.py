@@ -31,8 +31,10 @@ def name(pair: dict) -> str:
 
 
 def table(pairs: list[dict]) -> list[str]:
-    lines = ["| LLM / former, ratio | from | " + " | ".join(FIGURES.values()) + " | BLEU-4 |",
-             "| --- | --- |" + " ---: |" * (len(FIGURES) + 1)]
+    lines = [
+        "| LLM / former, ratio | from | " + " | ".join(FIGURES.values()) + " | BLEU-4 |",
+        "| --- | --- |" + " ---: |" * (len(FIGURES) + 1),
+    ]
     for pair in pairs:
         for source, title in SOURCES.items():
             if source in pair:
@@ -58,11 +60,15 @@ def by_length(axes: Any, pair: dict, sources: list[str]) -> None:
     """Exact match of the first pair, and BLEU-4 of its reconstructions, over the length of the context."""
     classes = sorted(pair["by_length"], key=int)
     for source in sources:
-        axes.plot([int(c) for c in classes], [pair["by_length"][c].get(source) for c in classes], "o-", label=SOURCES[source])
+        axes.plot(
+            [int(c) for c in classes], [pair["by_length"][c].get(source) for c in classes], "o-", label=SOURCES[source]
+        )
     bleu = pair.get("reconstruction", {}).get("by_length", {})
     if bleu:
         lengths = sorted(bleu, key=int)
-        axes.plot([int(c) for c in lengths], [bleu[c] for c in lengths], "s--", color="black", label="reconstruction, BLEU-4")
+        axes.plot(
+            [int(c) for c in lengths], [bleu[c] for c in lengths], "s--", color="black", label="reconstruction, BLEU-4"
+        )
     axes.set_xticks([int(c) for c in classes], [f"≤ {c}" for c in classes])
     axes.set(ylim=(0, 1.05), xlabel="context, tokens", ylabel="exact match", title=f"By length, {name(pair)}")
     axes.legend(fontsize=7)

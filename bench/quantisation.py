@@ -50,7 +50,9 @@ class Pair:
 
     def __init__(self, icf: Icf, lm: Path, former: Path) -> None:
         self.icf, self.lm, self.former = icf, lm, former
-        text = " ".join(json.loads(line)["context"] for line in (ROOT / "models/demo/test.jsonl").read_text().splitlines()[:40])
+        text = " ".join(
+            json.loads(line)["context"] for line in (ROOT / "models/demo/test.jsonl").read_text().splitlines()[:40]
+        )
         self.context = icf.tokenize(lm, text)[:CONTEXT_TOKENS]
         self.question = icf.tokenize(lm, QUESTION)
         tensors = {tensor.name: tensor.data for tensor in GGUFReader(str(former)).tensors}
@@ -67,7 +69,7 @@ class Pair:
         rows = self.icf.scratch / "rows.safetensors"
         save_file({"rows": np.concatenate([digest, self.marker, question])}, rows)
         logits = self.icf.dump("logits", "--model", lm, "--embeddings", rows)["logits"]
-        return digest, logits[-len(self.question):]
+        return digest, logits[-len(self.question) :]
 
     def compare(self, types: list[str]) -> list[dict]:
         reference_rows, reference = self.results(AS_FILED, AS_FILED)
@@ -76,10 +78,16 @@ class Pair:
         for former_type, lm_type in itertools.product([AS_FILED, *types], repeat=2):
             rows, logits = self.results(former_type, lm_type)
             log_q = log_softmax(logits)
-            entries.append({
-                "former_type": former_type, "model_type": lm_type, "digest": relative_l2(rows, reference_rows),
-                "logits": relative_l2(logits, reference), "kl": float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()),
-                "same_top": float((logits.argmax(1) == reference.argmax(1)).mean())})
+            entries.append(
+                {
+                    "former_type": former_type,
+                    "model_type": lm_type,
+                    "digest": relative_l2(rows, reference_rows),
+                    "logits": relative_l2(logits, reference),
+                    "kl": float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()),
+                    "same_top": float((logits.argmax(1) == reference.argmax(1)).mean()),
+                }
+            )
             print(".", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
         return entries
@@ -114,8 +122,10 @@ def shipped_pairs(icf: Icf) -> list[tuple[str, Path, Path]]:
     """The demo pair, and the tests' pair with random weights."""
     random = icf.scratch / "former.gguf"
     icf.run("convert", TEST_PAIR / "icformer", "-o", random)
-    return [("demo", ROOT / "models/demo/lm.gguf", ROOT / "models/demo/former.gguf"),
-            ("random weights", TEST_PAIR / "lm-f32.gguf", random)]
+    return [
+        ("demo", ROOT / "models/demo/lm.gguf", ROOT / "models/demo/former.gguf"),
+        ("random weights", TEST_PAIR / "lm-f32.gguf", random),
+    ]
 
 
 def main() -> int:

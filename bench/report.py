@@ -51,9 +51,14 @@ class Results:
         self.stages: dict[str, dict[str, Any]] = data["stages"]
 
     def samples(self, stage: str, engine: str, name: str, n: int | None = None, kind: str | None = None) -> list[float]:
-        return [s["ms"] for s in self.stages.get(stage, {}).get("samples", [])
-                if s["engine"] == engine and s["name"] == name and (n is None or s["n"] == n)
-                and (kind is None or s["type"] == kind)]
+        return [
+            s["ms"]
+            for s in self.stages.get(stage, {}).get("samples", [])
+            if s["engine"] == engine
+            and s["name"] == name
+            and (n is None or s["n"] == n)
+            and (kind is None or s["type"] == kind)
+        ]
 
     def median(self, stage: str, engine: str, name: str, n: int | None = None, kind: str | None = None) -> float | None:
         found = self.samples(stage, engine, name, n, kind)
@@ -80,7 +85,10 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def table(header: list[str], rows: list[list[Any]]) -> list[str]:
-    lines = ["| " + " | ".join(header) + " |", "|" + "|".join(" --- " if i == 0 else " ---: " for i in range(len(header))) + "|"]
+    lines = [
+        "| " + " | ".join(header) + " |",
+        "|" + "|".join(" --- " if i == 0 else " ---: " for i in range(len(header))) + "|",
+    ]
     return lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows] + [""]
 
 
@@ -95,36 +103,86 @@ def decoding(r: Results) -> list[str]:
     for stage in DECODING:
         for name in ("decode", "prefill"):
             if r.median(stage, "c", name) is not None:
-                rows.append([
-                    stage, f"{name} {r.length(stage, name)}", *(number(r.speed(stage, engine, name)) for engine in ENGINES),
-                    number(r.ratio(stage, name, "llama.cpp", "c")), number(r.ratio(stage, name, "c", "java")),
-                    number(r.ratio(stage, name, "kherud", "java")), len(r.samples(stage, "c", name))])
-    pairs = [c / java for stage in DECODING
-             for c, java in zip(r.samples(stage, "c", "decode"), r.samples(stage, "java", "decode"), strict=False)]
-    over_all = [f"Over all {len(pairs)} turns of decoding, Java's speed is {statistics.median(pairs):.2f} of C's in the median; "
-                f"single turns spread from {min(pairs):.2f} to {max(pairs):.2f}.", ""] if pairs else []
-    return ["## Decoding and prefill", "",
+                rows.append(
+                    [
+                        stage,
+                        f"{name} {r.length(stage, name)}",
+                        *(number(r.speed(stage, engine, name)) for engine in ENGINES),
+                        number(r.ratio(stage, name, "llama.cpp", "c")),
+                        number(r.ratio(stage, name, "c", "java")),
+                        number(r.ratio(stage, name, "kherud", "java")),
+                        len(r.samples(stage, "c", name)),
+                    ]
+                )
+    pairs = [
+        c / java
+        for stage in DECODING
+        for c, java in zip(r.samples(stage, "c", "decode"), r.samples(stage, "java", "decode"), strict=False)
+    ]
+    over_all = (
+        [
+            f"Over all {len(pairs)} turns of decoding, Java's speed is {statistics.median(pairs):.2f} of C's in the median; "
+            f"single turns spread from {min(pairs):.2f} to {max(pairs):.2f}.",
+            "",
+        ]
+        if pairs
+        else []
+    )
+    return (
+        [
+            "## Decoding and prefill",
+            "",
             "Tokens per second, medians; ratios are medians over the turns, above 1 where this project is faster. Decoding is "
             "greedy with sampling in this project, of random tokens in llama-bench. jlama reads a model of the same shape in a "
-            "four-bit type of its own.", "",
-            *table(["file", "what", "C", "Java", "llama.cpp", "kherud", "jlama", "C : llama.cpp", "Java : C", "Java : kherud",
-                    "turns"], rows), *over_all] if rows else []
+            "four-bit type of its own.",
+            "",
+            *table(
+                [
+                    "file",
+                    "what",
+                    "C",
+                    "Java",
+                    "llama.cpp",
+                    "kherud",
+                    "jlama",
+                    "C : llama.cpp",
+                    "Java : C",
+                    "Java : kherud",
+                    "turns",
+                ],
+                rows,
+            ),
+            *over_all,
+        ]
+        if rows
+        else []
+    )
 
 
 def compression(r: Results) -> list[str]:
     def row(text: str, engine: str, name: str, n: int, kind: str | None = None) -> list[Any] | None:
         value = r.median("compress", engine, name, n=n, kind=kind)
-        return None if value is None else [text, number(value, 4), number(2e-6 * digest_work(n) / value)
-                                            if name == "compress" and engine != "pytorch" else "",
-                                            len(r.samples("compress", engine, name, n, kind))]
-    rows = [row("512 tokens, Q8_0 former, from C", "c", "compress", 512, "q8_0"),
-            row("512 tokens, Q8_0 former, from Java", "java", "compress", 512, "q8_0"),
-            row("128 tokens, Q8_0 former, from C", "c", "compress", 128, "q8_0"),
-            row("512 tokens, Q4_0 former, from C", "c", "compress", 512, "q4_0"),
-            row("512 tokens, token table cold", "java", "compress_cold", 512),
-            row("512 tokens, step by step", "java", "compress_plain", 512),
-            row("512 tokens, official PyTorch code, bf16", "pytorch", "compress", 512),
-            row("512 tokens, the LLM's own self-attention, Q4_0", "java", "compress_self_attention", 512)]
+        return (
+            None
+            if value is None
+            else [
+                text,
+                number(value, 4),
+                number(2e-6 * digest_work(n) / value) if name == "compress" and engine != "pytorch" else "",
+                len(r.samples("compress", engine, name, n, kind)),
+            ]
+        )
+
+    rows = [
+        row("512 tokens, Q8_0 former, from C", "c", "compress", 512, "q8_0"),
+        row("512 tokens, Q8_0 former, from Java", "java", "compress", 512, "q8_0"),
+        row("128 tokens, Q8_0 former, from C", "c", "compress", 128, "q8_0"),
+        row("512 tokens, Q4_0 former, from C", "c", "compress", 512, "q4_0"),
+        row("512 tokens, token table cold", "java", "compress_cold", 512),
+        row("512 tokens, step by step", "java", "compress_plain", 512),
+        row("512 tokens, official PyTorch code, bf16", "pytorch", "compress", 512),
+        row("512 tokens, the LLM's own self-attention, Q4_0", "java", "compress_self_attention", 512),
+    ]
     rows = [each for each in rows if each]
     if not rows:
         return []
@@ -132,8 +190,10 @@ def compression(r: Results) -> list[str]:
     baseline = r.median("compress", "java", "compress_self_attention", n=512)
     official = r.median("compress", "pytorch", "compress", n=512)
     lengths = [r.median("compress", "c", "compress", n=n, kind="q8_0") for n in (512, 128)]
-    facts = [f"Counted from the graphs: {digest_work(512) * 1e-9:.1f} G multiply-adds for 512 tokens to 128 rows; the LLM's own "
-             "self-attention takes 4184 G, 65 times as many (native/test/test_flops.cpp)."]
+    facts = [
+        f"Counted from the graphs: {digest_work(512) * 1e-9:.1f} G multiply-adds for 512 tokens to 128 rows; the LLM's own "
+        "self-attention takes 4184 G, 65 times as many (native/test/test_flops.cpp)."
+    ]
     if fast and baseline:
         facts.append(f"The digest of 512 tokens is {baseline / fast:.0f} times as fast as the LLM's own self-attention.")
     if fast and official:
@@ -163,8 +223,7 @@ def lengths(r: Results) -> list[str]:
     if not pairs:
         return []
     rows = [[n, number(ms, 4), number(2e-6 * context_work(n) / ms), number(n * 1e3 / ms, 4)] for n, ms in pairs]
-    lines = ["## Compression by context length", "",
-             *table(["tokens", "ms", "GFLOP/s", "tokens/s"], rows)]
+    lines = ["## Compression by context length", "", *table(["tokens", "ms", "GFLOP/s", "tokens/s"], rows)]
     if len(pairs) > 2:
         start, slope, r2 = fit(pairs)
         lines += [f"Linear fit: {start:.1f} ms + {slope * 512:.1f} ms for each 512 tokens, R² = {r2:.4f}.", ""]
@@ -184,8 +243,17 @@ def first_token(r: Results) -> list[str]:
         full = r.median("first-token", "java", "first_token_full", n=n)
         if digest and full:
             rows.append([n, number(digest, 4), number(full, 4), number(full / digest)])
-    return ["## Time to the first token", "", "A context and a question of 32 tokens, up to the first token of the answer.", "",
-            *table(["context tokens", "compressed, ms", "in full, ms", "ratio"], rows)] if rows else []
+    return (
+        [
+            "## Time to the first token",
+            "",
+            "A context and a question of 32 tokens, up to the first token of the answer.",
+            "",
+            *table(["context tokens", "compressed, ms", "in full, ms", "ratio"], rows),
+        ]
+        if rows
+        else []
+    )
 
 
 def memory(r: Results) -> list[str]:
@@ -198,14 +266,19 @@ def conditions(r: Results) -> list[str]:
     machine = r.data["machine"]
     versions = r.data.get("versions", {})
     loads = [s["load"] for stage in r.stages.values() for s in stage["samples"] if "load" in s]
-    lines = ["## Machine, versions, command", "",
-             f"- {machine['cpu']}, {machine['cpus']} CPUs ({', '.join(machine['instructions'])}), "
-             f"{machine['memory_bytes'] / 2**30:.0f} GiB, Linux {machine['kernel']}; {machine['date']}",
-             f"- {r.data['threads']} threads in every engine",
-             *(f"- {name}: {version}" for name, version in sorted(versions.items()))]
+    lines = [
+        "## Machine, versions, command",
+        "",
+        f"- {machine['cpu']}, {machine['cpus']} CPUs ({', '.join(machine['instructions'])}), "
+        f"{machine['memory_bytes'] / 2**30:.0f} GiB, Linux {machine['kernel']}; {machine['date']}",
+        f"- {r.data['threads']} threads in every engine",
+        *(f"- {name}: {version}" for name, version in sorted(versions.items())),
+    ]
     if loads:
-        lines.append(f"- load average before a sample: {statistics.median(loads):.2f} in the median, at most {max(loads):.2f}. "
-                     "A sample itself adds the threads of its engine to the next one's")
+        lines.append(
+            f"- load average before a sample: {statistics.median(loads):.2f} in the median, at most {max(loads):.2f}. "
+            "A sample itself adds the threads of its engine to the next one's"
+        )
     lines += ["", "```", *r.data["commands"], "python3 bench/report.py", "```", ""]
     skipped = [f"- {name}: {reason}" for name, reason in sorted(r.data.get("skipped", {}).items())]
     skipped += [f"- {stage}: {note}" for stage, content in r.stages.items() for note in content["notes"]]
@@ -230,10 +303,18 @@ def plot_lengths(pyplot: Any, r: Results) -> Any:
     ns, best = [n for n, _ in pairs], max(2e-6 * context_work(n) / ms for n, ms in pairs)
     figure, axes = pyplot.subplots()
     axes.plot(ns, [ms for _, ms in pairs], "o-", label="compress, measured")
-    axes.plot(ns, [2e-6 * context_work(n) / best for n in ns], "--",
-              label=f"floor: counted work at {best:.0f} GFLOP/s, the best measured")
-    axes.plot(ns, [2e-6 * self_attention_work(n) / best for n in ns], ":",
-              label="floor of the LLM's own self-attention at the same speed")
+    axes.plot(
+        ns,
+        [2e-6 * context_work(n) / best for n in ns],
+        "--",
+        label=f"floor: counted work at {best:.0f} GFLOP/s, the best measured",
+    )
+    axes.plot(
+        ns,
+        [2e-6 * self_attention_work(n) / best for n in ns],
+        ":",
+        label="floor of the LLM's own self-attention at the same speed",
+    )
     baseline = r.median("compress", "java", "compress_self_attention", n=512)
     if baseline:
         axes.plot([512], [baseline], "s", label="the LLM's own self-attention, measured")
@@ -248,8 +329,13 @@ def plot_speed(pyplot: Any, r: Results) -> Any:
     speeds = [2e-6 * context_work(n) / ms for n, ms in pairs]
     figure, axes = pyplot.subplots()
     axes.plot([n for n, _ in pairs], speeds, "o-")
-    axes.set(xscale="log", ylim=(0, max(speeds) * 1.15), xlabel="context, tokens", ylabel="GFLOP/s of counted work",
-             title="Speed of compression")
+    axes.set(
+        xscale="log",
+        ylim=(0, max(speeds) * 1.15),
+        xlabel="context, tokens",
+        ylabel="GFLOP/s of counted work",
+        title="Speed of compression",
+    )
     ticks(axes, [n for n, _ in pairs])
     return figure
 
@@ -322,9 +408,19 @@ def main() -> None:
     r = Results(json.loads(args.results.read_text()))
     made = plot_all(r, args.results.parent)
     plots = [f"![{name}](results/{name}.svg)" for name in made]
-    lines = ["# Results", "", "Made by `bench/report.py` from [`results/compare.json`](results/compare.json), which "
-             "`bench/peers/compare` writes.", "", *decoding(r), *compression(r), *lengths(r), *first_token(r), *memory(r),
-             *([*plots, ""] if plots else []), *conditions(r)]
+    lines = [
+        "# Results",
+        "",
+        "Made by `bench/report.py` from [`results/compare.json`](results/compare.json), which `bench/peers/compare` writes.",
+        "",
+        *decoding(r),
+        *compression(r),
+        *lengths(r),
+        *first_token(r),
+        *memory(r),
+        *([*plots, ""] if plots else []),
+        *conditions(r),
+    ]
     write_whole(args.page, "\n".join(lines).rstrip() + "\n")
     print(f"report: {args.page}, {len(made)} plots")
 

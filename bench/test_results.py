@@ -31,7 +31,9 @@ def test_the_page_is_that_of_the_results(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_counted_work_is_that_of_the_native_tests() -> None:
     assert report.digest_work(512) * 1e-9 == pytest.approx(64.5, abs=0.05)
-    assert report.self_attention_work(512) * 1e-9 == pytest.approx(4184, rel=0.02)  # the graph leaves out rows of its last layer
+    assert report.self_attention_work(512) * 1e-9 == pytest.approx(
+        4184, rel=0.02
+    )  # the graph leaves out rows of its last layer
     assert report.context_work(1024) == 2 * report.digest_work(512)
 
 
@@ -71,7 +73,10 @@ def test_models_to_compare_are_whole(name: str, tmp_path: Path) -> None:
 
 def test_vocabularies_of_a_few_texts(tmp_path: Path) -> None:
     training = ["the quick brown fox jumps over the lazy dog\n" * 30, "pack my box with five dozen liquor jugs\n" * 30]
-    for keys, end in ((vocabularies.sentence_piece(training, 340), "</s>"), (vocabularies.byte_level(training, 300), "<|endoftext|>")):
+    for keys, end in (
+        (vocabularies.sentence_piece(training, 340), "</s>"),
+        (vocabularies.byte_level(training, 300), "<|endoftext|>"),
+    ):
         tokens, types = keys["tokenizer.ggml.tokens"], keys["tokenizer.ggml.token_type"]
         assert len(tokens) == len(types)
         assert tokens[keys["tokenizer.ggml.eos_token_id"]] == end
@@ -103,4 +108,9 @@ def test_texts_are_escaped_to_printable_characters() -> None:
 
 def test_what_is_asked_of_a_vocabulary() -> None:
     assert len(compare.columns_of("spm", [])) == 4
-    assert [column["tokenizer.ggml.pre"] for column in compare.columns_of("bpe", ["qwen2", "gpt-2"])] == ["qwen2", "qwen2", "gpt-2", "gpt-2"]
+    assert [column["tokenizer.ggml.pre"] for column in compare.columns_of("bpe", ["qwen2", "gpt-2"])] == [
+        "qwen2",
+        "qwen2",
+        "gpt-2",
+        "gpt-2",
+    ]

@@ -101,7 +101,9 @@ def test_a_file_is_quantised_once(tmp_path: Path) -> None:
 
 def test_dumps_are_read(tmp_path: Path) -> None:
     save_file({"digest": np.ones((2, 3), np.float32)}, tmp_path / "made.safetensors")
-    command = icf(tmp_path, "import shutil; shutil.copy(sys.path[0] + '/made.safetensors', arguments[arguments.index('-o') + 1])")
+    command = icf(
+        tmp_path, "import shutil; shutil.copy(sys.path[0] + '/made.safetensors', arguments[arguments.index('-o') + 1])"
+    )
     assert command.dump("digest", "--former", "f")["digest"].shape == (2, 3)
 
 

@@ -38,7 +38,9 @@ class Comparison:
         self.deadline = Deadline(args.budget)  # building and getting the peers is not part of it
         data = self.results.data
         data["machine"] = machine.facts()
-        command = " ".join(["bench/peers/compare", *(re.sub(r"^(--[a-z-]+=)?[~/].*", r"\1PATH", part) for part in sys.argv[1:])])
+        command = " ".join(
+            ["bench/peers/compare", *(re.sub(r"^(--[a-z-]+=)?[~/].*", r"\1PATH", part) for part in sys.argv[1:])]
+        )
         commands = data.setdefault("commands", [])  # more than one where a run went on with what was missing
         if command not in commands:
             commands.append(command)
@@ -59,8 +61,25 @@ class Comparison:
         if not model.exists() or (former and not former.exists()):
             say(f"making {model.name}" + (f" and {former.name}" if former else ""))
             only = "first_token" if former else "decode"
-            self.engines.bench("--shape", shape, "--type", model_type, "--former-type", former_type or "q8_0", "--keep",
-                               self.models, "--only", only, "--n", 2, "--runs", 1, "--warm-up", 0, timeout=400)
+            self.engines.bench(
+                "--shape",
+                shape,
+                "--type",
+                model_type,
+                "--former-type",
+                former_type or "q8_0",
+                "--keep",
+                self.models,
+                "--only",
+                only,
+                "--n",
+                2,
+                "--runs",
+                1,
+                "--warm-up",
+                0,
+                timeout=400,
+            )
         return model, former
 
     # -- One stage --
@@ -118,6 +137,7 @@ class Comparison:
         self, model: Callable[[], Path], type_name: str, prompt: int, tokens: int, engines: dict[str, list[str]]
     ) -> StageFunction:
         """Decode and prefill on one file by all engines in turn."""
+
         def stage_function(stage: Stage, end: float) -> None:
             file = model()
             measurements = []
@@ -125,10 +145,14 @@ class Comparison:
                 for name in engines[kind]:
                     if name in self.engines.available:
                         measure = self.engines.available[name]
-                        measurements.append((
-                            {"engine": name, "name": kind, "n": n, "type": "own q4" if name == "jlama" else type_name},
-                            lambda limit, m=measure, k=kind, count=n: m(k, file, count, limit)))
+                        measurements.append(
+                            (
+                                {"engine": name, "name": kind, "n": n, "type": "own q4" if name == "jlama" else type_name},
+                                lambda limit, m=measure, k=kind, count=n: m(k, file, count, limit),
+                            )
+                        )
             self.interleaved(stage, end, measurements, self.args.rounds)
+
         return stage_function
 
     def compress(self, stage: Stage, end: float) -> None:
@@ -139,36 +163,60 @@ class Comparison:
             def measure(limit: float) -> Sample:
                 results, usage = self.engines.loop(model, file, "--compress", n, "--runs", 3, timeout=limit)
                 return statistics.median(results[0]["samples_ms"]), usage
+
             return measure
 
         def java(name: str, n: int, runs: int = 3, file: Path = former, warm_up: int = 1) -> Measure:
             def measure(limit: float) -> Sample:
-                results, usage = self.engines.bench("--model", model, "--former", file, "--only", name, "--n", n, "--runs",
-                                                    runs, "--warm-up", warm_up, timeout=limit)
+                results, usage = self.engines.bench(
+                    "--model",
+                    model,
+                    "--former",
+                    file,
+                    "--only",
+                    name,
+                    "--n",
+                    n,
+                    "--runs",
+                    runs,
+                    "--warm-up",
+                    warm_up,
+                    timeout=limit,
+                )
                 return results["results"][0]["median_ms"], usage
+
             return measure
 
         def record(engine: str, name: str, n: int, kind: str = "q8_0") -> Record:
             return {"engine": engine, "name": name, "n": n, "type": kind}
 
-        measurements = [(record("c", "compress", 512), c(512)), (record("java", "compress", 512), java("compress", 512)),
-                        (record("c", "compress", 128), c(128)), (record("java", "compress", 128), java("compress", 128)),
-                        (record("java", "compress_cold", 512), java("compress_cold", 512)),
-                        (record("java", "compress_plain", 512), java("compress_plain", 512))]
+        measurements = [
+            (record("c", "compress", 512), c(512)),
+            (record("java", "compress", 512), java("compress", 512)),
+            (record("c", "compress", 128), c(128)),
+            (record("java", "compress", 128), java("compress", 128)),
+            (record("java", "compress_cold", 512), java("compress_cold", 512)),
+            (record("java", "compress_plain", 512), java("compress_plain", 512)),
+        ]
         if other:
             measurements.append((record("c", "compress", 512, "q4_0"), c(512, other)))
         if self.args.reference:
             measurements.append((record("pytorch", "compress", 512, "bf16"), self.reference))
         # The baseline takes a hundred times as long: once, before the turns of the others.
-        self.sample(stage, record("java", "compress_self_attention", 512, "q4_0"),
-                    java("compress_self_attention", 512, runs=1, warm_up=0), max(30.0, self.deadline.left(end)))
+        self.sample(
+            stage,
+            record("java", "compress_self_attention", 512, "q4_0"),
+            java("compress_self_attention", 512, runs=1, warm_up=0),
+            max(30.0, self.deadline.left(end)),
+        )
         self.interleaved(stage, end, measurements, self.args.rounds)
 
     def reference(self, limit: float) -> Sample:
         """The official implementation, random weights of the same sizes."""
         shape = self.args.compress_shape
-        out, usage = run([self.args.torch_python, PEERS / "engines/reference.py", self.args.reference, shape, self.args.threads],
-                         limit)
+        out, usage = run(
+            [self.args.torch_python, PEERS / "engines/reference.py", self.args.reference, shape, self.args.threads], limit
+        )
         result = json.loads(out.strip().splitlines()[-1])
         self.engines.versions["pytorch"] = result["version"]
         return statistics.median(result["samples_ms"]), usage
@@ -180,41 +228,83 @@ class Comparison:
                 raise Skipped(f"no time for {n} tokens and more")
 
             def measure(limit: float, n: int = n) -> Sample:
-                results, usage = self.engines.bench("--model", model, "--former", former, "--only", "compress", "--n", n,
-                                                    "--runs", 3 if n < 4096 else 2, timeout=limit)
+                results, usage = self.engines.bench(
+                    "--model",
+                    model,
+                    "--former",
+                    former,
+                    "--only",
+                    "compress",
+                    "--n",
+                    n,
+                    "--runs",
+                    3 if n < 4096 else 2,
+                    timeout=limit,
+                )
                 result = results["results"][0]
                 return result["median_ms"], {**usage, "gflops": result["gflops"]}
-            self.sample(stage, {"engine": "java", "name": "compress", "n": n, "type": "q8_0"}, measure,
-                        max(30.0, self.deadline.left(end)))
+
+            self.sample(
+                stage,
+                {"engine": "java", "name": "compress", "n": n, "type": "q8_0"},
+                measure,
+                max(30.0, self.deadline.left(end)),
+            )
 
     def first_token(self, stage: Stage, end: float) -> None:
         model, former = self.pair(self.args.first_token_shape, "q8_0", "q8_0")
 
         def measurement(name: str, n: int) -> tuple[Record, Measure]:
             def measure(limit: float) -> Sample:
-                results, usage = self.engines.bench("--model", model, "--former", former, "--only", name, "--n", n,
-                                                    "--runs", 1, "--warm-up", 1 if name == "first_token" else 0, timeout=limit)
+                results, usage = self.engines.bench(
+                    "--model",
+                    model,
+                    "--former",
+                    former,
+                    "--only",
+                    name,
+                    "--n",
+                    n,
+                    "--runs",
+                    1,
+                    "--warm-up",
+                    1 if name == "first_token" else 0,
+                    timeout=limit,
+                )
                 return results["results"][0]["median_ms"], usage
+
             return {"engine": "java", "name": name, "n": n, "type": "q8_0"}, measure
 
         lengths = (512, 1024, 2048) if self.args.rounds > 1 else (2048,)
-        self.interleaved(stage, end, [measurement(name, n) for n in reversed(lengths)
-                                      for name in ("first_token", "first_token_full")], 2)
+        self.interleaved(
+            stage, end, [measurement(name, n) for n in reversed(lengths) for name in ("first_token", "first_token_full")], 2
+        )
 
     def rss(self, stage: Stage, end: float) -> None:
         """Peak memory of an answer from the demo's context, and of its parts as icf info tells them."""
         context = self.cache / "context.txt"
         context.write_text((ROOT / "models/demo/calder.txt").read_text())
-        command = self.engines.icf("ask", "--json", "--context", context, "--question", "Who?", "--threads", self.args.threads)
+        command = self.engines.icf(
+            "ask", "--json", "--context", context, "--question", "Who?", "--threads", self.args.threads
+        )
         started = time.monotonic()
-        process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                   env=self.engines.env)
+        process = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.engines.env
+        )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             raise Skipped("icf ask failed on the demo's context")
-        stage["samples"].append({"engine": "java", "name": "ask_peak_rss", "n": 0, "type": "demo",
-                                 "bytes": usage.ru_maxrss * 1024, "ms": (time.monotonic() - started) * 1e3})
+        stage["samples"].append(
+            {
+                "engine": "java",
+                "name": "ask_peak_rss",
+                "n": 0,
+                "type": "demo",
+                "bytes": usage.ru_maxrss * 1024,
+                "ms": (time.monotonic() - started) * 1e3,
+            }
+        )
 
     def prepare(self) -> None:
         """Everything that takes time and is not measured: builds, peers, files."""
@@ -246,8 +336,10 @@ class Comparison:
             "lengths": (130, self.lengths),
             "1.1b-f16": (150, self.decoding(lambda: self.pair("1.1b", "f16")[0], "f16", 512, 64, llm_only)),
             "1.1b-q4_K": (110, self.decoding(lambda: self.pair("1.1b", "q4_K")[0], "q4_K", 512, 128, llm_only)),
-            **{f"7b-{kind}": (100, self.decoding(lambda kind=kind: self.pair("7b", kind)[0], kind, 64, 16, two)) for kind in
-               ("q8_0", "q4_K", "f16")},
+            **{
+                f"7b-{kind}": (100, self.decoding(lambda kind=kind: self.pair("7b", kind)[0], kind, 64, 16, two))
+                for kind in ("q8_0", "q4_K", "f16")
+            },
             "rss": (10, self.rss),
         }
 

@@ -46,7 +46,22 @@ def build(root: pathlib.Path, source: pathlib.Path, folder: pathlib.Path) -> lis
     if compiler is None:
         raise Skipped("no C++ compiler")
     program = folder / source.stem
-    subprocess.run([compiler, "-O1", "-std=c++17", "-Wall", "-Wextra", f"-I{root}/usr/include", "-o", program, source,
-                    found / "libllama.so.0", found / "libggml.so.0", found / "libggml-base.so.0",
-                    "-Wl,--allow-shlib-undefined"], check=True)
+    subprocess.run(
+        [
+            compiler,
+            "-O1",
+            "-std=c++17",
+            "-Wall",
+            "-Wextra",
+            f"-I{root}/usr/include",
+            "-o",
+            program,
+            source,
+            found / "libllama.so.0",
+            found / "libggml.so.0",
+            found / "libggml-base.so.0",
+            "-Wl,--allow-shlib-undefined",
+        ],
+        check=True,
+    )
     return command(root, program)

@@ -30,8 +30,18 @@ def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., c
     monkeypatch.setattr("sys.argv", ["compare", "--stages", "demo", "--build=/home/someone/build"])
 
     def make(**changes: object) -> comparison.Comparison:
-        values = {"output": tmp_path / "compare.json", "cache": tmp_path / "cache", "fresh": False, "budget": 100.0, "threads": 2,
-                  "rounds": 2, "stages": "demo", "keep_models": True, "compress_shape": "7b", "first_token_shape": "1.1b"}
+        values = {
+            "output": tmp_path / "compare.json",
+            "cache": tmp_path / "cache",
+            "fresh": False,
+            "budget": 100.0,
+            "threads": 2,
+            "rounds": 2,
+            "stages": "demo",
+            "keep_models": True,
+            "compress_shape": "7b",
+            "first_token_shape": "1.1b",
+        }
         return comparison.Comparison(argparse.Namespace(**values | changes))
 
     return make
@@ -58,7 +68,9 @@ def test_a_stage_that_is_done_is_not_done_again(compared: Callable[..., comparis
     assert json.loads((tmp_path / "compare.json").read_text())["stages"] == json.loads(before)["stages"]
 
 
-def test_without_time_nothing_is_measured_and_nothing_lost(compared: Callable[..., comparison.Comparison], tmp_path: Path) -> None:
+def test_without_time_nothing_is_measured_and_nothing_lost(
+    compared: Callable[..., comparison.Comparison], tmp_path: Path
+) -> None:
     (tmp_path / "compare.json").write_text(json.dumps({"stages": {"demo": {"samples": [{"ms": 1}], "notes": []}}}))
     compared(budget=0.0).run()
     assert json.loads((tmp_path / "compare.json").read_text())["stages"]["demo"]["samples"] == [{"ms": 1}]
@@ -85,7 +97,12 @@ def test_a_folder_without_llama_is_skipped(tmp_path: Path) -> None:
 
 def test_a_program_is_started_with_the_loader_beside_its_library(tmp_path: Path) -> None:
     folder = tmp_path / "usr/lib/x86_64-linux-gnu"
-    for file in (folder / "libllama.so.0", folder / "ld-linux-x86-64.so.2", tmp_path / "usr/include/llama.h", tmp_path / "usr/bin/llama-bench"):
+    for file in (
+        folder / "libllama.so.0",
+        folder / "ld-linux-x86-64.so.2",
+        tmp_path / "usr/include/llama.h",
+        tmp_path / "usr/bin/llama-bench",
+    ):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     command = packages.tool(tmp_path, "llama-bench")

@@ -78,7 +78,7 @@ class Generator:
 
     def choose(self, words: list[str]) -> str:
         """One of a list of the world; of its first 20 in the tiny world."""
-        return self.random.choice(words[:self.most_words])
+        return self.random.choice(words[: self.most_words])
 
     def person(self, taken: set[str]) -> Person:
         while True:
@@ -111,7 +111,7 @@ class Generator:
         """A document of about `length` words, and its questions."""
         taken, used = set(), set()
         people = [self.person(taken) for _ in range(max(1, min(6, round(length / 22 * self.random.uniform(0.6, 1.3)))))]
-        towns = self.random.sample(world.TOWNS[:self.most_words], 2)
+        towns = self.random.sample(world.TOWNS[: self.most_words], 2)
         # Facts of one person mostly follow each other; then a pronoun can stand for the person.
         order, facts, words = [], [], 0
         supply = {id(p): self.random.sample(PERSON, len(PERSON)) for p in people}
@@ -160,7 +160,9 @@ class Generator:
     def questions(self, facts: list[Fact], order: list[str]) -> list[dict]:
         """Those about single facts, then those about the whole text, shuffled."""
         found = [entry for fact in facts for entry in self.about_fact(fact, facts)] + self.about_text(facts, order)
-        kept = [{"question": question, "answer": answer, "kind": kind} for kind, question, answer in found if kind in self.kinds]
+        kept = [
+            {"question": question, "answer": answer, "kind": kind} for kind, question, answer in found if kind in self.kinds
+        ]
         self.random.shuffle(kept)
         return kept
 
@@ -182,7 +184,9 @@ class Generator:
             less = self.random.random() < 0.5
             question = self.random.choice(relation.compare if less else relation.compare_more)
             smaller, larger = sorted((fact, rival), key=lambda f: int(f.value))
-            found.append(("which", question.format(p=name, q=rival.subject.full), (smaller if less else larger).subject.full))
+            found.append(
+                ("which", question.format(p=name, q=rival.subject.full), (smaller if less else larger).subject.full)
+            )
         if relation.canonical and self.random.random() < 0.1:
             told = relation.statements[0].format(p=name, v=fact.value)
             found.append(("rephrase", relation.canonical.format(p=name), told))
@@ -211,8 +215,14 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--world", choices=("tiny", "small", "large"), default="small")
-    parser.add_argument("--words", type=int, nargs=2, default=(20, 110), metavar=("LEAST", "MOST"),
-                        help="length of a document, drawn uniformly")
+    parser.add_argument(
+        "--words",
+        type=int,
+        nargs=2,
+        default=(20, 110),
+        metavar=("LEAST", "MOST"),
+        help="length of a document, drawn uniformly",
+    )
     parser.add_argument("--kinds", default=",".join(EXTRACTIVE + FREE), help="question kinds, separated by commas")
     parser.add_argument("--questions", type=int, default=0, help="most questions of a document; 0: all")
     parser.add_argument("--flat", action="store_true", help="one line per question")
@@ -223,7 +233,7 @@ def main() -> None:
         for _ in range(arguments.documents):
             document = generator.document(generator.random.randint(*arguments.words))
             if arguments.questions:
-                document["questions"] = document["questions"][:arguments.questions]
+                document["questions"] = document["questions"][: arguments.questions]
             lines = [document]
             if arguments.flat:
                 lines = [{"context": document["context"], **question} for question in document["questions"]]

@@ -37,9 +37,22 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=texts(arguments.corpus, arguments.documents),
-        model_prefix=str(arguments.output / "tokenizer"), model_type="bpe", vocab_size=arguments.size, byte_fallback=True,
-        character_coverage=1.0, normalization_rule_name="identity", remove_extra_whitespaces=False, add_dummy_prefix=True,
-        split_digits=False, unk_id=0, bos_id=1, eos_id=2, pad_id=-1, minloglevel=2, num_threads=1)
+        model_prefix=str(arguments.output / "tokenizer"),
+        model_type="bpe",
+        vocab_size=arguments.size,
+        byte_fallback=True,
+        character_coverage=1.0,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        add_dummy_prefix=True,
+        split_digits=False,
+        unk_id=0,
+        bos_id=1,
+        eos_id=2,
+        pad_id=-1,
+        minloglevel=2,
+        num_threads=1,
+    )
     (arguments.output / "tokenizer.vocab").unlink()
 
 

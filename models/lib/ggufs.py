@@ -9,7 +9,14 @@ ATTENTION_BIASES = ("attn_q", "attn_k", "attn_v", "attn_output")
 
 
 def add_sizes(
-    writer: gguf.GGUFWriter, *, blocks: int, width: int, feed_forward: int, heads: int, kv_heads: int, eps: float,
+    writer: gguf.GGUFWriter,
+    *,
+    blocks: int,
+    width: int,
+    feed_forward: int,
+    heads: int,
+    kv_heads: int,
+    eps: float,
     context: int | None = None,
 ) -> None:
     """The keys that every architecture has."""
@@ -73,8 +80,15 @@ def sentence_piece_types(model: Any, user_defined: frozenset[str] = frozenset())
 
 
 def add_sentence_piece(
-    writer: gguf.GGUFWriter, pieces: list[str], scores: list[float], types: list[int], *, add_bos: bool,
-    bos: int = 1, eos: int = 2, unknown: int = 0,
+    writer: gguf.GGUFWriter,
+    pieces: list[str],
+    scores: list[float],
+    types: list[int],
+    *,
+    add_bos: bool,
+    bos: int = 1,
+    eos: int = 2,
+    unknown: int = 0,
 ) -> None:
     """A vocabulary of SentencePiece, as Llama 2 has."""
     writer.add_tokenizer_model("llama")

@@ -51,9 +51,7 @@ def feed_forward(random: np.random.Generator, layer: str, n_embd: int, n_ff: int
     }
 
 
-def projections(
-    random: np.random.Generator, layer: str, n_embd: int, q: int, kv: int, biased: tuple[str, ...]
-) -> Weights:
+def projections(random: np.random.Generator, layer: str, n_embd: int, q: int, kv: int, biased: tuple[str, ...]) -> Weights:
     """The matrices of an attention with q and kv columns; `biased` names those with a bias."""
     weights = {
         layer + "attn_q.weight": matrix(random, q, n_embd, 1.5),

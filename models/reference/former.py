@@ -29,8 +29,7 @@ def digest(config: FormerConfig, weights: Weights, context: np.ndarray, max_chun
     """context [n, d] -> [k * chunks, d]"""
     weights = {name: np.asarray(tensor, np.float64) for name, tensor in weights.items()}
     context = np.asarray(context, np.float64)
-    return np.concatenate(
-        [digest_chunk(config, weights, context[a:b]) for a, b in chunk_spans(len(context), max_chunk)])
+    return np.concatenate([digest_chunk(config, weights, context[a:b]) for a, b in chunk_spans(len(context), max_chunk)])
 
 
 def digest_chunk(config: FormerConfig, weights: Weights, context: np.ndarray) -> np.ndarray:
@@ -69,8 +68,14 @@ def self_attention(config: FormerConfig, weights: Weights, layer: str, x: np.nda
 
 
 def attend(
-    config: FormerConfig, weights: Weights, layer: str, q: np.ndarray, source: np.ndarray, q_positions: np.ndarray,
-    k_positions: np.ndarray, allowed: np.ndarray,
+    config: FormerConfig,
+    weights: Weights,
+    layer: str,
+    q: np.ndarray,
+    source: np.ndarray,
+    q_positions: np.ndarray,
+    k_positions: np.ndarray,
+    allowed: np.ndarray,
 ) -> np.ndarray:
     """q [k, d] reads source [columns, d], as `allowed` [k, columns] says."""
     q = config.rope.rotate(split_heads(q, config.n_head), q_positions)

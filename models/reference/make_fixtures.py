@@ -64,8 +64,9 @@ DECODERS = {
     "llama-bias": replace(DECODER, n_head_kv=1),
     "mistral-window": replace(DECODER, window=8),
     "qwen2": replace(DECODER, architecture="qwen2", n_head_kv=1, eps=1e-6, rope=Rope(theta=1000000.0)),
-    "qwen3": replace(DECODER, architecture="qwen3", n_head=2, n_head_kv=1, head_dim=32, eps=1e-6,
-                     rope=Rope(theta=1000000.0)),
+    "qwen3": replace(
+        DECODER, architecture="qwen3", n_head=2, n_head_kv=1, head_dim=32, eps=1e-6, rope=Rope(theta=1000000.0)
+    ),
 }
 UNTIED = {"llama-mqa", "llama-bias", "qwen2"}
 PROMPT_LENGTH, GENERATED, SMALLEST_GAP = 16, 32, 0.02
@@ -93,11 +94,36 @@ def decoder_weights(name: str, config: decoder.DecoderConfig, seed: int) -> Weig
     return weights_of.decoder(config, seed, biased, head_norms=config.architecture == "qwen3", tied=name not in UNTIED)
 
 
-SENTENCE_PIECE_WORDS = ["\u2581", *"etaoinshrdlucmfwyg", "\u2581t", "he", "\u2581the", "in", "an", "er", "re", "on", "\u2581a", "ou"]
+SENTENCE_PIECE_WORDS = [
+    "\u2581",
+    *"etaoinshrdlucmfwyg",
+    "\u2581t",
+    "he",
+    "\u2581the",
+    "in",
+    "an",
+    "er",
+    "re",
+    "on",
+    "\u2581a",
+    "ou",
+]
 SPACE = byte_spelling()[32]
 MERGES = [
-    (SPACE, "t"), ("h", "e"), (SPACE + "t", "he"), ("i", "n"), ("a", "n"), ("e", "r"), ("r", "e"), ("o", "n"), (SPACE, "a"),
-    ("o", "u"), ("in", "g"), (SPACE, "s"), ("an", "d"), (SPACE, "w"),
+    (SPACE, "t"),
+    ("h", "e"),
+    (SPACE + "t", "he"),
+    ("i", "n"),
+    ("a", "n"),
+    ("e", "r"),
+    ("r", "e"),
+    ("o", "n"),
+    (SPACE, "a"),
+    ("o", "u"),
+    ("in", "g"),
+    (SPACE, "s"),
+    ("an", "d"),
+    (SPACE, "w"),
 ]
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
@@ -127,8 +153,15 @@ def write_former(path: Path, name: str, config: former.FormerConfig, weights: We
     writer = gguf.GGUFWriter(str(path), "icformer")
     writer.add_name(name)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    add_sizes(writer, blocks=config.n_layer, width=config.n_embd, feed_forward=config.n_ff, heads=config.n_head,
-              kv_heads=config.n_head_kv, eps=config.eps)
+    add_sizes(
+        writer,
+        blocks=config.n_layer,
+        width=config.n_embd,
+        feed_forward=config.n_ff,
+        heads=config.n_head,
+        kv_heads=config.n_head_kv,
+        eps=config.eps,
+    )
     add_rope(writer, config.rope)
     writer.add_uint32("icformer.digest_count", config.n_digest)
     writer.add_uint32("icformer.chunk_length", config.chunk_length)
@@ -144,8 +177,16 @@ def write_decoder(path: Path, name: str, config: decoder.DecoderConfig, weights:
     writer = gguf.GGUFWriter(str(path), config.architecture)
     writer.add_name(name)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    add_sizes(writer, blocks=config.n_layer, context=config.context_length, width=config.n_embd, feed_forward=config.n_ff,
-              heads=config.n_head, kv_heads=config.n_head_kv, eps=config.eps)
+    add_sizes(
+        writer,
+        blocks=config.n_layer,
+        context=config.context_length,
+        width=config.n_embd,
+        feed_forward=config.n_ff,
+        heads=config.n_head,
+        kv_heads=config.n_head_kv,
+        eps=config.eps,
+    )
     add_rope(writer, config.rope)
     if config.n_head * config.head_dim != config.n_embd:
         writer.add_key_length(config.head_dim)
@@ -180,8 +221,14 @@ def make_former(folder: Path, name: str, seed: int) -> dict:
         entries.append({"case": case, "n": n, "max_chunk": max_chunk, "chunk_spans": spans, "digest": case + ".digest"})
     write_former(folder / f"former-{name}.gguf", name, config, weights)
     save_file(tensors, folder / f"former-{name}.safetensors")
-    return {"name": name, "gguf": f"former-{name}.gguf", "data": f"former-{name}.safetensors",
-            "bias": name in BIASED_FORMERS, "config": describe(config), "cases": entries}
+    return {
+        "name": name,
+        "gguf": f"former-{name}.gguf",
+        "data": f"former-{name}.safetensors",
+        "bias": name in BIASED_FORMERS,
+        "config": describe(config),
+        "cases": entries,
+    }
 
 
 def make_decoder(folder: Path, name: str, seed: int) -> dict:
@@ -197,13 +244,22 @@ def make_decoder(folder: Path, name: str, seed: int) -> dict:
         if decoder.smallest_gap(taken) >= SMALLEST_GAP and not control & set(ids) and len(set(ids)) >= 8:
             break
         seed += 1000
-    tensors = {"ids": prompt, "logits": decoder.logits(config, weights, rows).astype(np.float32),
-               "greedy_ids": np.array(ids, np.int32)}
+    tensors = {
+        "ids": prompt,
+        "logits": decoder.logits(config, weights, rows).astype(np.float32),
+        "greedy_ids": np.array(ids, np.int32),
+    }
     write_decoder(folder / f"decoder-{name}.gguf", name, config, weights)
     save_file(tensors, folder / f"decoder-{name}.safetensors")
-    return {"name": name, "gguf": f"decoder-{name}.gguf", "data": f"decoder-{name}.safetensors", "tied": name not in UNTIED,
-            "config": describe(config), "seed": seed,
-            "smallest_gap_over_logit_std": round(decoder.smallest_gap(taken), 4)}
+    return {
+        "name": name,
+        "gguf": f"decoder-{name}.gguf",
+        "data": f"decoder-{name}.safetensors",
+        "tied": name not in UNTIED,
+        "config": describe(config),
+        "seed": seed,
+        "smallest_gap_over_logit_std": round(decoder.smallest_gap(taken), 4),
+    }
 
 
 def describe(config: former.FormerConfig | decoder.DecoderConfig) -> dict:
@@ -223,13 +279,19 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     manifest = {
         "format": 1,
-        "tolerance": {"former_relative_l2": 2e-5, "decoder_relative_l2": 2e-5,
-                      "note": "float32 weights and activations, against float64 rounded to float32"},
+        "tolerance": {
+            "former_relative_l2": 2e-5,
+            "decoder_relative_l2": 2e-5,
+            "note": "float32 weights and activations, against float64 rounded to float32",
+        },
         "formers": [make_former(folder, name, 100 + 10 * i) for i, name in enumerate(FORMERS)],
         "decoders": [make_decoder(folder, name, 500 + 10 * i) for i, name in enumerate(DECODERS)],
     }
-    manifest["sha256"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-                          for path in sorted(folder.iterdir()) if path.suffix in (".gguf", ".safetensors")}
+    manifest["sha256"] = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".gguf", ".safetensors")
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     total = sum(path.stat().st_size for path in folder.iterdir())
     print(f"{len(manifest['formers'])} formers, {len(manifest['decoders'])} decoders, {total / 1e6:.2f} MB")

@@ -26,6 +26,7 @@ from models.reference.common import Rope, Weights
 
 TOLERANCE = 2e-5  # float32 rounding of the other side; ours is float64
 
+
 def to_numpy(state: dict[str, torch.Tensor]) -> Weights:
     return {gguf_name(name): tensor.to(torch.float64).numpy() for name, tensor in state.items()}
 
@@ -35,10 +36,16 @@ def load_former(folder: Path) -> tuple[former.FormerConfig, Weights, Weights]:
     c = json.loads((folder / "config.json").read_text())
     scaling = c.get("rope_scaling")
     config = former.FormerConfig(
-        n_embd=c["hidden_size"], n_ff=c["intermediate_size"], n_layer=c["num_hidden_layers"],
-        n_head=c["num_attention_heads"], n_head_kv=c["num_key_value_heads"], n_digest=c["num_query_tokens"],
-        cross_interval=c["cross_attention_frequency"], eps=c["rms_norm_eps"],
-        rope=Rope(c["rope_theta"], scaling["factor"] if scaling else 1.0))
+        n_embd=c["hidden_size"],
+        n_ff=c["intermediate_size"],
+        n_layer=c["num_hidden_layers"],
+        n_head=c["num_attention_heads"],
+        n_head_kv=c["num_key_value_heads"],
+        n_digest=c["num_query_tokens"],
+        cross_interval=c["cross_attention_frequency"],
+        eps=c["rms_norm_eps"],
+        rope=Rope(c["rope_theta"], scaling["factor"] if scaling else 1.0),
+    )
     weights = to_numpy(load_file(folder / "model.safetensors"))
     param = torch.load(folder / "param.pt", map_location="cpu", weights_only=True)
     rows = {name: value.detach().to(torch.float64).numpy()[0] for name, value in param.items()}
@@ -49,8 +56,17 @@ def load_former(folder: Path) -> tuple[former.FormerConfig, Weights, Weights]:
 def load_decoder(folder: Path) -> tuple[decoder.DecoderConfig, Weights]:
     c = json.loads((folder / "config.json").read_text())
     config = decoder.DecoderConfig(
-        "llama", c["vocab_size"], c["hidden_size"], c["intermediate_size"], c["num_hidden_layers"],
-        c["num_attention_heads"], c["num_key_value_heads"], c["head_dim"], c["rms_norm_eps"], Rope(c["rope_theta"]))
+        "llama",
+        c["vocab_size"],
+        c["hidden_size"],
+        c["intermediate_size"],
+        c["num_hidden_layers"],
+        c["num_attention_heads"],
+        c["num_key_value_heads"],
+        c["head_dim"],
+        c["rms_norm_eps"],
+        Rope(c["rope_theta"]),
+    )
     return config, to_numpy(load_file(folder / "model.safetensors"))
 
 
@@ -73,7 +89,7 @@ def check_former(folder: Path, report: Report) -> None:
     outputs = load_file(folder / "outputs.safetensors")
     for case in json.loads((folder / "manifest.json").read_text())["cases"]:
         max_chunk = case["max_chunk_len"] if case["use_chunk"] else 0
-        ours = former.digest(config, weights, context[:case["n"]], max_chunk)
+        ours = former.digest(config, weights, context[: case["n"]], max_chunk)
         report.compare(f"{folder.name} {case['case']}", ours, outputs[f"{case['case']}.digest"].numpy())
 
 
@@ -81,7 +97,9 @@ def front_rows(golden: Weights, lm_weights: Weights, digest: np.ndarray, markers
     """The rows in front of an answer or a reconstruction, [n, d]."""
     if name == "ae":
         return np.concatenate([digest, markers["AE"][None]])
-    before, question, after = (decoder.embed(lm_weights, golden[ids]) for ids in ("qa.pre_ids", f"{name}.prompt_ids", "qa.post_ids"))
+    before, question, after = (
+        decoder.embed(lm_weights, golden[ids]) for ids in ("qa.pre_ids", f"{name}.prompt_ids", "qa.post_ids")
+    )
     return np.concatenate([before, digest, markers["FT"][None], question, after])
 
 
@@ -110,16 +128,32 @@ def check_transformers(report: Report) -> None:
     import transformers as hf
 
     torch.manual_seed(1)
-    shape = dict(vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-                 num_key_value_heads=2, max_position_embeddings=128)
+    shape = dict(
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+    )
     cases = {
         "llama": hf.LlamaConfig(**shape),
         "llama-bias": hf.LlamaConfig(**shape, attention_bias=True),
         "llama-linear": hf.LlamaConfig(
-            **shape, rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}),
-        "llama3": hf.LlamaConfig(**shape, rope_parameters={
-            "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-            "original_max_position_embeddings": 32, "rope_theta": 10000.0}),
+            **shape, rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}
+        ),
+        "llama3": hf.LlamaConfig(
+            **shape,
+            rope_parameters={
+                "rope_type": "llama3",
+                "factor": 8.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 32,
+                "rope_theta": 10000.0,
+            },
+        ),
         "qwen2": hf.Qwen2Config(**shape),
         "qwen3": hf.Qwen3Config(**shape, head_dim=16),
         "mistral": hf.MistralConfig(**shape, sliding_window=8),
@@ -129,11 +163,15 @@ def check_transformers(report: Report) -> None:
         with torch.no_grad():
             for tensor in model.parameters():
                 tensor.add_(torch.randn_like(tensor) * 0.3)
-        rope = Rope(c.rope_parameters["rope_theta"], 4.0 if name == "llama-linear" else 1.0,
-                    llama3_factors(8, 10000.0, 8.0, 32) if name == "llama3" else None)
+        rope = Rope(
+            c.rope_parameters["rope_theta"],
+            4.0 if name == "llama-linear" else 1.0,
+            llama3_factors(8, 10000.0, 8.0, 32) if name == "llama3" else None,
+        )
         head_dim = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
-        ours = decoder.DecoderConfig(name.split("-")[0], 64, 32, 48, 2, 4, 2, head_dim, c.rms_norm_eps, rope,
-                                     window=8 if name == "mistral" else 0)
+        ours = decoder.DecoderConfig(
+            name.split("-")[0], 64, 32, 48, 2, 4, 2, head_dim, c.rms_norm_eps, rope, window=8 if name == "mistral" else 0
+        )
         weights = to_numpy(model.state_dict())
         ids = torch.randint(0, 64, (1, 24))
         with torch.no_grad():

@@ -34,7 +34,9 @@ def main() -> None:
     documents = [document for _, document in sorted(found, key=lambda entry: entry[0])]
     with a.output.open("w", encoding="utf-8") as out:
         for document in documents:
-            questions = [{"question": q.text, "answer": q.answer_text, "kind": q.kind} for q in document.questions[:a.questions]]
+            questions = [
+                {"question": q.text, "answer": q.answer_text, "kind": q.kind} for q in document.questions[: a.questions]
+            ]
             out.write(json.dumps({"context": document.text, "questions": questions}, ensure_ascii=False) + "\n")
 
 

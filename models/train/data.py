@@ -58,8 +58,9 @@ class Tokenizer:
             self.eos, self.size = slow.eos_token_id, len(slow)
 
 
-def read_documents(path: Path, tokenizer: Tokenizer, prompt: Prompt, longest: int, most: int = 0,
-                   breaks: bool = False) -> list[Document]:
+def read_documents(
+    path: Path, tokenizer: Tokenizer, prompt: Prompt, longest: int, most: int = 0, breaks: bool = False
+) -> list[Document]:
     """Documents of at most `longest` tokens, of the first `most` ones where that is not 0.
 
     Lines that follow each other with the same context become one document. With `breaks`, every fourth document ends in a line
@@ -76,14 +77,23 @@ def read_documents(path: Path, tokenizer: Tokenizer, prompt: Prompt, longest: in
                 documents.append(Document(text, tokenizer.encode(text), []))
                 last = entry["context"]
             for q in entry.get("questions", [entry]):
-                documents[-1].questions.append(Question(
-                    tokenizer.encode(prompt.question + q["question"]) + after,
-                    tokenizer.encode(q["answer"]) + [tokenizer.eos], q.get("kind", ""), q["question"], q["answer"]))
+                documents[-1].questions.append(
+                    Question(
+                        tokenizer.encode(prompt.question + q["question"]) + after,
+                        tokenizer.encode(q["answer"]) + [tokenizer.eos],
+                        q.get("kind", ""),
+                        q["question"],
+                        q["answer"],
+                    )
+                )
     kept = [d for d in documents if 0 < len(d.ids) <= longest]
     if len(kept) < len(documents):
         empty = sum(not d.ids for d in documents)
-        print(f"{path}: {len(documents) - len(kept)} of {len(documents)} contexts are left out: "
-              f"{len(documents) - len(kept) - empty} have more than {longest} tokens, {empty} have none", file=sys.stderr)
+        print(
+            f"{path}: {len(documents) - len(kept)} of {len(documents)} contexts are left out: "
+            f"{len(documents) - len(kept) - empty} have more than {longest} tokens, {empty} have none",
+            file=sys.stderr,
+        )
     return kept
 
 
@@ -105,8 +115,9 @@ class Batches:
         self.shortest = min(len(d.ids) for d in documents)
         self.longest = max(len(d.ids) for d in documents)
 
-    def draw(self, step: int, progress: float, cost: Callable[[int], float], start: int = 8,
-             grown: float = 0.4) -> list[Document]:
+    def draw(
+        self, step: int, progress: float, cost: Callable[[int], float], start: int = 8, grown: float = 0.4
+    ) -> list[Document]:
         """About `tokens` of cost(length). Lengths grow from `start` to the longest until `progress` reaches `grown`."""
         chance = random.Random(f"{self.seed} {step}")
         limit = growing(max(start, self.shortest), self.longest, progress, grown)

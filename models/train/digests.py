@@ -101,9 +101,7 @@ class Reader:
             blind = len(front) + len(digest)  # the marker's row is the first that predicts a token of the tail
             targets.append([0] * blind + tail.ids)
             weights.append([0.0] * blind + tail.weights)
-        return weighted_loss(
-            self.head, self.hidden(sequences), pad(targets, 0, self.device), pad(weights, 0.0, self.device)
-        )
+        return weighted_loss(self.head, self.hidden(sequences), pad(targets, 0, self.device), pad(weights, 0.0, self.device))
 
     def answered(self, questions: list[Question], context: torch.Tensor, marker: torch.Tensor | None) -> list[bool]:
         """Whether each whole answer, end included, is the most likely one token by token: greedy exact match."""

@@ -154,7 +154,9 @@ class Evaluation:
         if self.reconstructions:
             found["reconstruction"] = {
                 "bleu4": mean([value for values in self.reconstructions.values() for value in values]),
-                "by_length": {bucket: mean(self.reconstructions[bucket]) for bucket in sorted(self.reconstructions, key=int)},
+                "by_length": {
+                    bucket: mean(self.reconstructions[bucket]) for bucket in sorted(self.reconstructions, key=int)
+                },
             }
         return found
 
@@ -169,7 +171,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--former", type=Path)
     parser.add_argument("--icae", type=Path)
     parser.add_argument("--chunk", type=int, default=64)
-    parser.add_argument("--ratio", type=int, default=0, help="tokens of a chunk for each row: keeps the first rows of its digest")
+    parser.add_argument(
+        "--ratio", type=int, default=0, help="tokens of a chunk for each row: keeps the first rows of its digest"
+    )
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[1] / "demo/test.jsonl")
     parser.add_argument("--documents", type=int, default=0, help="first documents of the file; 0 for all")
     parser.add_argument("--longest", type=int, default=512, help="longest context, in tokens")

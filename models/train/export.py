@@ -21,7 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from models.lib.ggufs import add_sentence_piece, add_sizes, finish, interleave, sentence_piece_types
 from models.lib.names import gguf_name
 
-FILE_TYPES = {"F32": gguf.LlamaFileType.ALL_F32, "F16": gguf.LlamaFileType.MOSTLY_F16, "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}
+FILE_TYPES = {
+    "F32": gguf.LlamaFileType.ALL_F32,
+    "F16": gguf.LlamaFileType.MOSTLY_F16,
+    "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+}
 
 
 def add_tensor(writer: gguf.GGUFWriter, name: str, value: np.ndarray, kind: str) -> None:
@@ -41,8 +45,14 @@ def head(writer: gguf.GGUFWriter, c: dict, name: str, kind: str) -> None:
     if kind == "Q8_0":
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     add_sizes(
-        writer, blocks=c["num_hidden_layers"], width=c["hidden_size"], feed_forward=c["intermediate_size"],
-        heads=c["num_attention_heads"], kv_heads=c["num_key_value_heads"], eps=c["rms_norm_eps"])
+        writer,
+        blocks=c["num_hidden_layers"],
+        width=c["hidden_size"],
+        feed_forward=c["intermediate_size"],
+        heads=c["num_attention_heads"],
+        kv_heads=c["num_key_value_heads"],
+        eps=c["rms_norm_eps"],
+    )
     writer.add_rope_freq_base(c.get("rope_theta") or c["rope_parameters"]["rope_theta"])
 
 
@@ -50,8 +60,15 @@ def tokenizer(writer: gguf.GGUFWriter, model: Path) -> None:
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(model))
     tokens = range(pieces.vocab_size())
     add_sentence_piece(
-        writer, [pieces.id_to_piece(i) for i in tokens], [pieces.get_score(i) for i in tokens], sentence_piece_types(pieces),
-        add_bos=False, bos=pieces.bos_id(), eos=pieces.eos_id(), unknown=pieces.unk_id())
+        writer,
+        [pieces.id_to_piece(i) for i in tokens],
+        [pieces.get_score(i) for i in tokens],
+        sentence_piece_types(pieces),
+        add_bos=False,
+        bos=pieces.bos_id(),
+        eos=pieces.eos_id(),
+        unknown=pieces.unk_id(),
+    )
 
 
 def export_lm(folder: Path, output: Path, kind: str, name: str) -> None:

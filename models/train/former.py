@@ -48,22 +48,24 @@ def rotate(x: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
 class Attention(nn.Module):
     def __init__(self, c: FormerConfig) -> None:
         super().__init__()
-        self.heads, self.kv_heads, self.head_dim = c.num_attention_heads, c.num_key_value_heads, c.hidden_size // c.num_attention_heads
+        self.heads, self.kv_heads, self.head_dim = (
+            c.num_attention_heads,
+            c.num_key_value_heads,
+            c.hidden_size // c.num_attention_heads,
+        )
         kv = self.kv_heads * self.head_dim
         self.q_proj = nn.Linear(c.hidden_size, c.hidden_size, bias=c.attention_bias)
         self.k_proj = nn.Linear(c.hidden_size, kv, bias=c.attention_bias)
         self.v_proj = nn.Linear(c.hidden_size, kv, bias=c.attention_bias)
         self.o_proj = nn.Linear(c.hidden_size, c.hidden_size, bias=c.attention_bias)
 
-    def forward(
-        self, x: torch.Tensor, source: torch.Tensor, allowed: torch.Tensor, angle: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, source: torch.Tensor, allowed: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
         """x [batch, k, d] reads source [batch, columns, d]; allowed [batch or 1, 1, k, columns]; queries are the last rows."""
 
         def split(y: torch.Tensor, n: int) -> torch.Tensor:
             return y.unflatten(-1, (n, self.head_dim)).transpose(1, 2)
 
-        q = rotate(split(self.q_proj(x), self.heads), angle[-x.shape[1]:])
+        q = rotate(split(self.q_proj(x), self.heads), angle[-x.shape[1] :])
         k = rotate(split(self.k_proj(source), self.kv_heads), angle)
         v = split(self.v_proj(source), self.kv_heads)
         group = self.heads // self.kv_heads
@@ -122,9 +124,7 @@ class Layer(nn.Module):
             self.self_attn, self.input_layernorm = Attention(c), norm()
         self.post_attention_layernorm, self.mlp = norm(), Mlp(c)
 
-    def forward(
-        self, x: torch.Tensor, source: torch.Tensor, allowed: torch.Tensor, angle: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, source: torch.Tensor, allowed: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
         k = x.shape[1]
         if self.cross:
             x = x + self.cross_attn(self.cross_input_layernorm(x), self.context_layernorm(source), allowed, angle)
@@ -153,7 +153,7 @@ class Former(nn.Module):
         self.FT = nn.Parameter(torch.zeros(1, 1, c.hidden_size))
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=module.in_features ** -0.5)
+                nn.init.normal_(module.weight, std=module.in_features**-0.5)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
@@ -203,7 +203,9 @@ class Former(nn.Module):
         column = torch.arange(n, device=context.device)
         visible = column[None] >= (n - lengths)[:, None]
         causal = torch.ones(k, k, dtype=torch.bool, device=context.device).tril()
-        allowed = torch.cat([visible[:, None, None].expand(-1, 1, k, -1), causal[None, None].expand(batch, -1, -1, -1)], dim=-1)
+        allowed = torch.cat(
+            [visible[:, None, None].expand(-1, 1, k, -1), causal[None, None].expand(batch, -1, -1, -1)], dim=-1
+        )
         dim = self.config.hidden_size // self.config.num_attention_heads
         frequency = self.config.rope_theta ** (-torch.arange(dim // 2, device=context.device) / (dim / 2))
         angle = torch.arange(n + k, device=context.device)[:, None] * frequency
@@ -216,13 +218,30 @@ class Former(nn.Module):
         """Writes the files of an official checkpoint: config.json, model.safetensors, param.pt."""
         folder.mkdir(parents=True, exist_ok=True)
         c = asdict(self.config)
-        config = {"architectures": ["ICFormerModel"], "model_type": "icformer", **c, "context_hidden_size": c["hidden_size"],
-                  "hidden_act": "silu", "attention_dropout": 0.0, "causal_attention": True, "rope_scaling": None,
-                  "max_position_embeddings": 2048, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "torch_dtype": "float32"}
+        config = {
+            "architectures": ["ICFormerModel"],
+            "model_type": "icformer",
+            **c,
+            "context_hidden_size": c["hidden_size"],
+            "hidden_act": "silu",
+            "attention_dropout": 0.0,
+            "causal_attention": True,
+            "rope_scaling": None,
+            "max_position_embeddings": 2048,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            "pad_token_id": 0,
+            "torch_dtype": "float32",
+        }
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-        save_file({name: value.contiguous() for name, value in self.encoder.state_dict(prefix="encoder.").items()},
-                  folder / "model.safetensors", metadata={"format": "pt"})
-        torch.save({name: getattr(self, name).detach().clone() for name in ("digest_embeddings", "AE", "FT")}, folder / "param.pt")
+        save_file(
+            {name: value.contiguous() for name, value in self.encoder.state_dict(prefix="encoder.").items()},
+            folder / "model.safetensors",
+            metadata={"format": "pt"},
+        )
+        torch.save(
+            {name: getattr(self, name).detach().clone() for name in ("digest_embeddings", "AE", "FT")}, folder / "param.pt"
+        )
 
     @classmethod
     def load(cls, folder: Path) -> "Former":

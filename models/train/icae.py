@@ -19,7 +19,7 @@ class LoraLinear(nn.Module):
     def __init__(self, frozen: nn.Linear, rank: int, alpha: float) -> None:
         super().__init__()
         self.frozen, self.scale, self.enabled = frozen, alpha / rank, False
-        self.a = nn.Parameter(torch.randn(rank, frozen.in_features) * frozen.in_features ** -0.5)
+        self.a = nn.Parameter(torch.randn(rank, frozen.in_features) * frozen.in_features**-0.5)
         self.b = nn.Parameter(torch.zeros(frozen.out_features, rank))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -82,12 +82,18 @@ class Icae(nn.Module):
         column = torch.arange(n + k, device=rows.device)
         first = (n - lengths)[:, None]
         visible = column[None] >= first  # padding is hidden, but sees itself, so that no row is empty
-        allowed = (column[:, None] >= column[None]) & (visible[:, None] | torch.eye(n + k, dtype=torch.bool, device=rows.device))
+        allowed = (column[:, None] >= column[None]) & (
+            visible[:, None] | torch.eye(n + k, dtype=torch.bool, device=rows.device)
+        )
         positions = (column[None] - first).clamp(min=0)
         with self.encoding():
             mask = torch.zeros(allowed.shape, device=rows.device).masked_fill(~allowed, float("-inf"))[:, None]
-            hidden = self.llm[0].model(inputs_embeds=rows, attention_mask=mask, position_ids=positions,
-                                       use_cache=False).last_hidden_state[:, -k:].float()
+            hidden = (
+                self.llm[0]
+                .model(inputs_embeds=rows, attention_mask=mask, position_ids=positions, use_cache=False)
+                .last_hidden_state[:, -k:]
+                .float()
+            )
         return torch.nn.functional.rms_norm(hidden, hidden.shape[-1:], self.scale, 1e-6)
 
     def save(self, folder: Path) -> None:

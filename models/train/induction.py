@@ -70,9 +70,7 @@ def look_back(
         look.o_proj.weight[:, part] = slots[head].T
 
 
-def find_again(
-    find: torch.nn.Module, token: torch.Tensor, slots: torch.Tensor, frequencies: int, match: float
-) -> None:
+def find_again(find: torch.nn.Module, token: torch.Tensor, slots: torch.Tensor, frequencies: int, match: float) -> None:
     """Two heads of the attention look for what followed this token, and this pair of tokens, before."""
     dim = len(token)
     half = dim // 2

@@ -17,14 +17,26 @@ if TYPE_CHECKING:
 
 
 def in_float32(
-    module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor | None,
-    scaling: float | None = None, dropout: float = 0.0, **_: Any,
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """An attention as transformers calls it; its gradient takes half the time of that in bfloat16 on a CPU."""
     with torch.autocast("cpu", enabled=False):
         y = F.scaled_dot_product_attention(
-            query.float(), key.float(), value.float(), attn_mask=attention_mask, scale=scaling,
-            is_causal=attention_mask is None and query.shape[2] > 1, enable_gqa=query.shape[1] != key.shape[1])
+            query.float(),
+            key.float(),
+            value.float(),
+            attn_mask=attention_mask,
+            scale=scaling,
+            is_causal=attention_mask is None and query.shape[2] > 1,
+            enable_gqa=query.shape[1] != key.shape[1],
+        )
     return y.transpose(1, 2).to(query.dtype), None
 
 
@@ -47,10 +59,19 @@ def new_llm(options: Options, vocabulary: int) -> "PreTrainedModel":
     sizes = options.sizes
     torch.manual_seed(options.schedule.seed)
     config = LlamaConfig(
-        vocab_size=vocabulary, hidden_size=sizes.width, intermediate_size=sizes.ff, num_hidden_layers=sizes.layers,
-        num_attention_heads=sizes.heads, num_key_value_heads=sizes.heads, max_position_embeddings=2048,
-        tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, rms_norm_eps=1e-5,
-        attention_bias=not options.start.no_bias)
+        vocab_size=vocabulary,
+        hidden_size=sizes.width,
+        intermediate_size=sizes.ff,
+        num_hidden_layers=sizes.layers,
+        num_attention_heads=sizes.heads,
+        num_key_value_heads=sizes.heads,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=1,
+        eos_token_id=2,
+        rms_norm_eps=1e-5,
+        attention_bias=not options.start.no_bias,
+    )
     llm = AutoModelForCausalLM.from_config(config, attn_implementation=attention(options.device))
     if options.start.in_place:
         start_with_induction(llm)

@@ -127,9 +127,7 @@ class Digested:
         }
 
 
-def exact(
-    reader: Reader, documents: list[Document], contexts: list[torch.Tensor], marker: torch.Tensor | None
-) -> float:
+def exact(reader: Reader, documents: list[Document], contexts: list[torch.Tensor], marker: torch.Tensor | None) -> float:
     """Share of the first questions of each document that are answered exactly."""
     found: list[bool] = []
     for document, context in zip(documents, contexts, strict=True):
@@ -145,7 +143,12 @@ class LanguageModelling:
     """Stage lm: documents with questions or copies, and in a share of the batches the same from packed rows."""
 
     def __init__(
-        self, options: Options, reader: Reader, repeat: list[int], packing: "Packing | None", batches: Batches,
+        self,
+        options: Options,
+        reader: Reader,
+        repeat: list[int],
+        packing: "Packing | None",
+        batches: Batches,
         held: list[Document],
     ) -> None:
         self.options, self.reader, self.repeat, self.batches, self.held = options, reader, repeat, batches, held

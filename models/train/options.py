@@ -127,12 +127,40 @@ class Preset:
 # `cpu` is the shipped pair, on two cores. `gpu` is for one card with 24 GB or more.
 PRESETS = {
     "cpu": Preset(
-        width=128, layers=4, heads=4, ff=384, former_layers=3, former_heads=4, former_ff=384, digests=16, chunk=64,
-        longest=512, batch_tokens=2500, rate=0.004, decay=0.4, lm_steps=33800, pretrain_steps=1000, finetune_steps=3200,
+        width=128,
+        layers=4,
+        heads=4,
+        ff=384,
+        former_layers=3,
+        former_heads=4,
+        former_ff=384,
+        digests=16,
+        chunk=64,
+        longest=512,
+        batch_tokens=2500,
+        rate=0.004,
+        decay=0.4,
+        lm_steps=33800,
+        pretrain_steps=1000,
+        finetune_steps=3200,
     ),
     "gpu": Preset(
-        width=512, layers=8, heads=8, ff=1408, former_layers=3, former_heads=8, former_ff=1408, digests=128, chunk=512,
-        longest=512, batch_tokens=65536, rate=0.006, decay=0.4, lm_steps=12000, pretrain_steps=12000, finetune_steps=8000,
+        width=512,
+        layers=8,
+        heads=8,
+        ff=1408,
+        former_layers=3,
+        former_heads=8,
+        former_ff=1408,
+        digests=128,
+        chunk=512,
+        longest=512,
+        batch_tokens=65536,
+        rate=0.006,
+        decay=0.4,
+        lm_steps=12000,
+        pretrain_steps=12000,
+        finetune_steps=8000,
     ),
 }
 
@@ -165,15 +193,25 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def add_mixture(p: argparse.ArgumentParser) -> None:
     """What batches are made of, and how the parameters begin."""
     p.add_argument("--copies", type=float, default=0.3, help="lm: share of sequences that repeat their document")
-    p.add_argument("--packed", type=float, default=0.0, help="lm: share of batches whose contexts are rows of several tokens")
-    p.add_argument("--reconstruct", type=float, help="share of digest batches that reconstruct; finetune 0.25, otherwise 0.5")
-    p.add_argument("--prefixes", type=float, default=0.0,
-                   help="share of batches that see a random number of the first digests only, an eighth of them to all")
+    p.add_argument(
+        "--packed", type=float, default=0.0, help="lm: share of batches whose contexts are rows of several tokens"
+    )
+    p.add_argument(
+        "--reconstruct", type=float, help="share of digest batches that reconstruct; finetune 0.25, otherwise 0.5"
+    )
+    p.add_argument(
+        "--prefixes",
+        type=float,
+        default=0.0,
+        help="share of batches that see a random number of the first digests only, an eighth of them to all",
+    )
     p.add_argument("--distill", type=float, default=0.0, help="weight of the distillation from full-context answers")
     p.add_argument("--grown", type=float, help="share of the steps after which documents have their full length")
     p.add_argument("--rank", type=int, default=32, help="icae: rank of the LoRA matrices")
     p.add_argument("--plain-start", action="store_true", help="random start instead of looking in place")
-    p.add_argument("--no-bias", action="store_true", help="no attention biases, as official checkpoints (implies --plain-start)")
+    p.add_argument(
+        "--no-bias", action="store_true", help="no attention biases, as official checkpoints (implies --plain-start)"
+    )
 
 
 def parse(arguments: list[str] | None = None, description: str | None = None) -> Options:

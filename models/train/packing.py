@@ -22,9 +22,15 @@ class Packing(nn.Module):
         super().__init__()
         c = self.config = config
         self.ratio = c.chunk_length // c.num_query_tokens
-        if c.chunk_length % c.num_query_tokens or c.num_attention_heads % self.ratio or c.num_key_value_heads != c.num_attention_heads:
-            raise ValueError("packing needs as many heads for each token of a row, with keys of their own: "
-                             f"{c.chunk_length} tokens in {c.num_query_tokens} rows, {c.num_attention_heads} heads")
+        if (
+            c.chunk_length % c.num_query_tokens
+            or c.num_attention_heads % self.ratio
+            or c.num_key_value_heads != c.num_attention_heads
+        ):
+            raise ValueError(
+                "packing needs as many heads for each token of a row, with keys of their own: "
+                f"{c.chunk_length} tokens in {c.num_query_tokens} rows, {c.num_attention_heads} heads"
+            )
         # Those of all places, one after the other.
         self.codes = nn.Parameter(torch.linalg.qr(torch.randn(c.hidden_size, c.hidden_size))[0])
         self.places = nn.Parameter(torch.randn(1, c.num_query_tokens, c.hidden_size) * 0.3, requires_grad=False)
@@ -63,8 +69,10 @@ class Packing(nn.Module):
             return c.hidden_size, c.chunk_length, c.num_query_tokens, c.num_attention_heads
 
         if shape(former.config) != shape(self.config):
-            raise ValueError("the LLM's packed rows and the former differ in width, chunk, digests or heads: "
-                             f"{shape(self.config)} and {shape(former.config)}")
+            raise ValueError(
+                "the LLM's packed rows and the former differ in width, chunk, digests or heads: "
+                f"{shape(self.config)} and {shape(former.config)}"
+            )
         heads = self.config.num_attention_heads
         former.digest_embeddings.copy_(self.places)
         former.start_in_place(sharpness, looks=[head * self.ratio // heads for head in range(heads)])

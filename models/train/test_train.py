@@ -39,7 +39,9 @@ class FormerTest(unittest.TestCase):
         values = {"digest_embd.weight": former.digest_embeddings.detach().numpy()[0]}
         for name, value in former.encoder.state_dict(prefix="encoder.").items():
             values[gguf_name(name)] = value.numpy()
-        wanted_config = numpy_former.FormerConfig(32, 48, 3, 4, 2, 8, 32, config.cross_attention_frequency, config.rms_norm_eps)
+        wanted_config = numpy_former.FormerConfig(
+            32, 48, 3, 4, 2, 8, 32, config.cross_attention_frequency, config.rms_norm_eps
+        )
         contexts = [torch.randn(n, 32) for n in (1, 5, 12)]
         padded = torch.stack([torch.cat([torch.randn(12 - len(c), 32), c]) for c in contexts])
         found = former(padded, torch.tensor([1, 5, 12])).detach().numpy()
@@ -148,8 +150,9 @@ class IcaeTest(unittest.TestCase):
         from transformers import AutoModelForCausalLM, LlamaConfig
 
         torch.manual_seed(4)
-        llm = AutoModelForCausalLM.from_config(LlamaConfig(
-            vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)).eval()
+        llm = AutoModelForCausalLM.from_config(
+            LlamaConfig(vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)
+        ).eval()
         llm.requires_grad_(False)
         ids = torch.randint(0, 40, (1, 9))
         plain = llm(ids).logits
@@ -165,16 +168,26 @@ class IcaeTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             icae.save(Path(folder))
             again = AutoModelForCausalLM.from_config(llm.config).eval()
-            again.load_state_dict({name.replace(".frozen", ""): value for name, value in llm.state_dict().items()
-                                   if not name.endswith((".a", ".b"))})
+            again.load_state_dict(
+                {
+                    name.replace(".frozen", ""): value
+                    for name, value in llm.state_dict().items()
+                    if not name.endswith((".a", ".b"))
+                }
+            )
             torch.testing.assert_close(Icae.load(Path(folder), again)(rows, torch.tensor([6])), alone)
 
     def test_a_prefix_of_the_memory_is_its_beginning(self):
         from transformers import AutoModelForCausalLM, LlamaConfig
 
         torch.manual_seed(6)
-        icae = Icae(AutoModelForCausalLM.from_config(LlamaConfig(
-            vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)).eval(), 4, rank=2)
+        icae = Icae(
+            AutoModelForCausalLM.from_config(
+                LlamaConfig(vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)
+            ).eval(),
+            4,
+            rank=2,
+        )
         rows, lengths = torch.randn(1, 6, 32), torch.tensor([6])
         torch.testing.assert_close(icae(rows, lengths)[:, :2], icae(rows, lengths, keep=2))
 
@@ -184,9 +197,18 @@ class InductionTest(unittest.TestCase):
         from transformers import AutoModelForCausalLM, LlamaConfig
 
         torch.manual_seed(5)
-        llm = AutoModelForCausalLM.from_config(LlamaConfig(
-            vocab_size=300, hidden_size=128, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-            attention_bias=True, tie_word_embeddings=True), attn_implementation="eager")
+        llm = AutoModelForCausalLM.from_config(
+            LlamaConfig(
+                vocab_size=300,
+                hidden_size=128,
+                intermediate_size=64,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                attention_bias=True,
+                tie_word_embeddings=True,
+            ),
+            attn_implementation="eager",
+        )
         start_with_induction(llm)
         ids = torch.randperm(300)[:24].repeat(2)[None]
         look, find = llm(ids, output_attentions=True).attentions
@@ -208,10 +230,14 @@ class DataTest(unittest.TestCase):
             file = Path(folder) / "data.jsonl"
             file.write_text("".join(line % context for context in ("one", "one", "two", "three", "four", "longer than ten")))
             plain = read_documents(file, Letters(), Prompt(), 10)
-            self.assertEqual([(d.text, len(d.questions)) for d in plain], [("one", 2), ("two", 1), ("three", 1), ("four", 1)])
+            self.assertEqual(
+                [(d.text, len(d.questions)) for d in plain], [("one", 2), ("two", 1), ("three", 1), ("four", 1)]
+            )
             self.assertEqual(plain[0].questions[0].answer, [97, 0])
-            self.assertEqual([d.text for d in read_documents(file, Letters(), Prompt(), 10, breaks=True)],
-                             ["one", "two", "three", "four\n"])
+            self.assertEqual(
+                [d.text for d in read_documents(file, Letters(), Prompt(), 10, breaks=True)],
+                ["one", "two", "three", "four\n"],
+            )
             self.assertEqual(len(read_documents(file, Letters(), Prompt(), 10, most=2)), 2)
 
     def test_contexts_left_out_are_counted_aloud(self):
@@ -221,9 +247,13 @@ class DataTest(unittest.TestCase):
 
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()) as said:
             file = Path(folder) / "data.jsonl"
-            file.write_text("".join(json.dumps({"context": text, "questions": []}) + "\n" for text in ("short", "rather long", "", "x")))
+            file.write_text(
+                "".join(json.dumps({"context": text, "questions": []}) + "\n" for text in ("short", "rather long", "", "x"))
+            )
             self.assertEqual([d.text for d in read_documents(file, Letters(), Prompt(), 8)], ["short", "x"])
-        self.assertTrue(said.getvalue().endswith("2 of 4 contexts are left out: 1 have more than 8 tokens, 1 have none\n"), said)
+        self.assertTrue(
+            said.getvalue().endswith("2 of 4 contexts are left out: 1 have more than 8 tokens, 1 have none\n"), said
+        )
 
     def test_each_chunk_is_digested_alone(self):
         former = Former(FormerConfig(32, 48, 2, 4, 4, 8, 16))
@@ -236,7 +266,9 @@ class DataTest(unittest.TestCase):
         self.assertEqual(found[1].shape, (8, 32))
 
     def test_pieces_are_parts_of_their_documents_and_fill_a_batch(self):
-        a = parse(["lm", "--data", "d", "--validation", "v", "-o", "o", "--chunk", "8", "--digests", "2", "--batch-tokens", "60"])
+        a = parse(
+            ["lm", "--data", "d", "--validation", "v", "-o", "o", "--chunk", "8", "--digests", "2", "--batch-tokens", "60"]
+        )
         documents = [Document("", list(range(100, 120)), []), Document("", list(range(200, 203)), [])]
         sizes = set()
         for seed in range(40):
@@ -249,14 +281,17 @@ class DataTest(unittest.TestCase):
         self.assertEqual(len(pieces(documents * 9, 8, a, random.Random(1))), int(60 / cost))
 
     def test_lengths_are_told_apart_by_quarters_and_doublings_of_a_chunk(self):
-        self.assertEqual([length_class(n, 64) for n in (0, 1, 16, 17, 64, 65, 128, 129, 512)],
-                         [16, 16, 16, 32, 64, 128, 128, 256, 512])
+        self.assertEqual(
+            [length_class(n, 64) for n in (0, 1, 16, 17, 64, 65, 128, 129, 512)], [16, 16, 16, 32, 64, 128, 128, 256, 512]
+        )
 
     def test_batches_depend_on_seed_and_step_alone(self):
         documents = [Document(str(i), [1] * (8 + i % 40), []) for i in range(400)]
         first, second = Batches(documents, 300, 5), Batches(documents, 300, 5)
         first.draw(0, 0.0, lambda n: n)
-        self.assertEqual([d.text for d in first.draw(9, 0.5, lambda n: n)], [d.text for d in second.draw(9, 0.5, lambda n: n)])
+        self.assertEqual(
+            [d.text for d in first.draw(9, 0.5, lambda n: n)], [d.text for d in second.draw(9, 0.5, lambda n: n)]
+        )
 
     def test_the_shortest_documents_come_first_however_long(self):
         batches = Batches([Document("", [1] * n, []) for n in (50, 80)], 300, 5)
@@ -321,8 +356,25 @@ class RunTest(unittest.TestCase):
         """A run of `steps`, which is stopped after `ends` of them."""
         torch.manual_seed(2)
         module = torch.nn.Linear(4, 3)
-        options = parse(["lm", *OptionsTest.REQUIRED[:4], "-o", str(folder), "--device", "cpu", "--steps", str(steps), "--no-bf16",
-                         "--rate", rate, "--log-every", "4", "--validate-every", "8"])
+        options = parse(
+            [
+                "lm",
+                *OptionsTest.REQUIRED[:4],
+                "-o",
+                str(folder),
+                "--device",
+                "cpu",
+                "--steps",
+                str(steps),
+                "--no-bf16",
+                "--rate",
+                rate,
+                "--log-every",
+                "4",
+                "--validate-every",
+                "8",
+            ]
+        )
         run = Run(options, module, self.Square(module))
         if ends < steps:
             while run.step < ends:
@@ -339,13 +391,18 @@ class RunTest(unittest.TestCase):
             parts = self.run_to(Path(folder) / "parts", 12, 12)
             self.assertEqual(parts.step, 12)
             self.assertTrue(torch.equal(whole.module.weight, parts.module.weight))
-            self.assertEqual((Path(folder) / "whole/loss.csv").read_text().splitlines()[0],
-                             "step,tokens,seconds,loss,token_accuracy,size")
+            self.assertEqual(
+                (Path(folder) / "whole/loss.csv").read_text().splitlines()[0], "step,tokens,seconds,loss,token_accuracy,size"
+            )
             self.assertTrue((Path(folder) / "whole/loss.png").exists())
 
     def test_a_plot_that_fails_does_not_cost_the_run(self):
-        with (tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()),
-              contextlib.redirect_stderr(io.StringIO()) as said, mock.patch.dict("sys.modules", matplotlib=None)):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()) as said,
+            mock.patch.dict("sys.modules", matplotlib=None),
+        ):
             run = self.run_to(Path(folder), 4, 4)
             self.assertEqual(run.step, 4)
             self.assertTrue((Path(folder) / "checkpoint.pt").exists())
@@ -357,9 +414,15 @@ class CorpusTest(unittest.TestCase):
         people = {}
         for split in ("train", "validation", "test"):
             generator = generate.Generator(split, 1, "tiny", ("who",))
-            people[split] = {q["answer"] for _ in range(300) for q in generator.document(50)["questions"] if " " in q["answer"]}
+            people[split] = {
+                q["answer"] for _ in range(300) for q in generator.document(50)["questions"] if " " in q["answer"]
+            }
             self.assertGreater(len(people[split]), 10)
-        self.assertFalse(people["train"] & people["test"] or people["train"] & people["validation"] or people["test"] & people["validation"])
+        self.assertFalse(
+            people["train"] & people["test"]
+            or people["train"] & people["validation"]
+            or people["test"] & people["validation"]
+        )
 
     def test_the_same_seed_gives_the_same_documents(self):
         first, second = (generate.Generator("train", 4) for _ in range(2))

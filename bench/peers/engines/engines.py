@@ -45,8 +45,11 @@ class Engines:
             self.env["GOMP_SPINCOUNT"] = "10000"
         self.build = self.prepare_own()
         self.available: dict[str, Engine] = {"c": self.c, "java": self.java}
-        for name, prepare in (("llama.cpp", self.prepare_llama), ("kherud", self.prepare_kherud),
-                              ("jlama", self.prepare_jlama)):
+        for name, prepare in (
+            ("llama.cpp", self.prepare_llama),
+            ("kherud", self.prepare_kherud),
+            ("jlama", self.prepare_jlama),
+        ):
             if name in args.engines:
                 try:
                     self.available[name] = prepare()
@@ -67,8 +70,19 @@ class Engines:
             build.mkdir(parents=True)
             shutil.copytree(ROOT / "java/cli/target/modules", build / "modules")
             shutil.copytree(ROOT / "native/target/lib", build / "lib", symlinks=True)
-        subprocess.run(["cmake", "-S", ROOT / "bench/native", "-B", self.cache / "loop", "-DCMAKE_BUILD_TYPE=Release",
-                        f"-DICF_LIBRARY_DIR={build / 'lib'}"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [
+                "cmake",
+                "-S",
+                ROOT / "bench/native",
+                "-B",
+                self.cache / "loop",
+                "-DCMAKE_BUILD_TYPE=Release",
+                f"-DICF_LIBRARY_DIR={build / 'lib'}",
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         subprocess.run(["cmake", "--build", self.cache / "loop"], check=True, stdout=subprocess.DEVNULL)
         return build
 
@@ -82,11 +96,23 @@ class Engines:
 
     def icf(self, *arguments: Argument) -> list[Argument]:
         """The command that ./icf would start."""
-        modules = (self.build / "modules.path").read_text().strip() if (self.build / "modules.path").exists() else \
-            str(self.build / "modules")
-        return [self.java_home() / "bin/java", "--module-path", modules,
-                "--enable-native-access=icformer,icformer.bindings", f"-Dicformer.library.path={self.build / 'lib'}",
-                f"-Dicformer.root={ROOT}", "-XX:+UseSerialGC", "-m", "icformer.cli/icformer.cli.Main", *arguments]
+        modules = (
+            (self.build / "modules.path").read_text().strip()
+            if (self.build / "modules.path").exists()
+            else str(self.build / "modules")
+        )
+        return [
+            self.java_home() / "bin/java",
+            "--module-path",
+            modules,
+            "--enable-native-access=icformer,icformer.bindings",
+            f"-Dicformer.library.path={self.build / 'lib'}",
+            f"-Dicformer.root={ROOT}",
+            "-XX:+UseSerialGC",
+            "-m",
+            "icformer.cli/icformer.cli.Main",
+            *arguments,
+        ]
 
     def bench(self, *arguments: Argument, timeout: float) -> tuple[dict[str, Any], Usage]:
         out, usage = run(self.icf("bench", "--json", "--threads", self.threads, *arguments), timeout, env=self.env)
@@ -114,8 +140,9 @@ class Engines:
 
     def java(self, kind: str, model: Path, n: int, timeout: float) -> Sample:
         warm_up = self.warm_up(model)
-        results, usage = self.bench("--model", model, "--only", kind, "--n", n, "--runs", 1, "--warm-up", warm_up,
-                                      timeout=timeout)
+        results, usage = self.bench(
+            "--model", model, "--only", kind, "--n", n, "--runs", 1, "--warm-up", warm_up, timeout=timeout
+        )
         return self.own_value(kind, results["results"][0]), usage
 
     # -- llama.cpp --
@@ -123,8 +150,9 @@ class Engines:
     def prepare_llama(self) -> Engine:
         root = Path(self.args.llama) if self.args.llama else self.cache / "llama.cpp"
         if not (root / "usr/bin/llama-bench").exists():
-            got = subprocess.run([PEERS / "get_llama.sh", root], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                 text=True, timeout=180)
+            got = subprocess.run(
+                [PEERS / "get_llama.sh", root], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=180
+            )
             if got.returncode != 0:
                 raise Skipped(got.stderr.strip().splitlines()[-1] if got.stderr.strip() else "get_llama.sh failed")
         command = packages.tool(root, "llama-bench")
@@ -136,9 +164,10 @@ class Engines:
         def llama(kind: str, model: Path, n: int, timeout: float) -> Sample:
             # In the folder of the backends, which is where they are looked for: the best for this CPU is taken.
             test = ["-p", n, "-n", 0] if kind == "prefill" else ["-p", 0, "-n", n]
-            out, usage = run([*command, "-m", model, *test, "-r", 1, "-t", self.threads, "-o", "json"], timeout,
-                               cwd=backends)
-            result = json.loads(out[out.index("["):])[-1]
+            out, usage = run(
+                [*command, "-m", model, *test, "-r", 1, "-t", self.threads, "-o", "json"], timeout, cwd=backends
+            )
+            result = json.loads(out[out.index("[") :])[-1]
             self.versions["llama.cpp"] = f"build {result['build_number']} ({result['build_commit']})"
             milliseconds = result["samples_ns"][0] / 1e6
             return (milliseconds / n if kind == "decode" else milliseconds), usage
@@ -157,11 +186,24 @@ class Engines:
             (project / "pom.xml").write_text(
                 '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
                 f"<groupId>icformer</groupId><artifactId>{name}</artifactId><version>1</version>"
-                f"<dependencies><dependency>{dependency}</dependency></dependencies></project>")
-            got = subprocess.run(["mvn", "-B", "-q", "-f", project / "pom.xml",
-                                  "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:copy-dependencies",
-                                  f"-DoutputDirectory={folder}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                 timeout=180, env={**os.environ, "JAVA_HOME": str(self.java_home())})
+                f"<dependencies><dependency>{dependency}</dependency></dependencies></project>"
+            )
+            got = subprocess.run(
+                [
+                    "mvn",
+                    "-B",
+                    "-q",
+                    "-f",
+                    project / "pom.xml",
+                    "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:copy-dependencies",
+                    f"-DoutputDirectory={folder}",
+                ],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=180,
+                env={**os.environ, "JAVA_HOME": str(self.java_home())},
+            )
             if got.returncode != 0:
                 errors = [line for line in got.stdout.splitlines() if "ERROR" in line]
                 raise Skipped(errors[0] if errors else "its packages cannot be had")
@@ -170,8 +212,20 @@ class Engines:
     def compiled(self, name: str, class_path: str) -> str:
         classes = self.cache / f"{name}-classes"
         classes.mkdir(exist_ok=True)
-        subprocess.run([self.java_home() / "bin/javac", "-proc:none", "-nowarn", "-cp", class_path, "-d", classes,
-                        PEERS / f"engines/{name}.java"], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [
+                self.java_home() / "bin/javac",
+                "-proc:none",
+                "-nowarn",
+                "-cp",
+                class_path,
+                "-d",
+                classes,
+                PEERS / f"engines/{name}.java",
+            ],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
         return f"{classes}:{class_path}"
 
     def prepare_kherud(self) -> Engine:
@@ -181,8 +235,19 @@ class Engines:
         def kherud(kind: str, model: Path, n: int, timeout: float) -> Sample:
             if kind != "decode":
                 raise Skipped("kherud times whole answers only: decode is measured")
-            out, usage = run([self.java_home() / "bin/java", "--enable-native-access=ALL-UNNAMED", "-cp", class_path,
-                                "Kherud", model, n, self.threads], timeout)
+            out, usage = run(
+                [
+                    self.java_home() / "bin/java",
+                    "--enable-native-access=ALL-UNNAMED",
+                    "-cp",
+                    class_path,
+                    "Kherud",
+                    model,
+                    n,
+                    self.threads,
+                ],
+                timeout,
+            )
             return json.loads(out.strip().splitlines()[-1])["ms_per_token"], usage
 
         return kherud
@@ -195,10 +260,25 @@ class Engines:
             if kind != "decode":
                 raise Skipped("decode is what is measured of jlama")
             shape = "1.1b"  # the only one that is compared; its memory is limited by what a JVM takes
-            out, usage = run([self.java_home() / "bin/java", "--enable-native-access=ALL-UNNAMED",
-                                "--add-modules", "jdk.incubator.vector", "--enable-preview",
-                                f"-Djava.util.concurrent.ForkJoinPool.common.parallelism={self.threads}", "-cp", class_path,
-                                "Jlama", self.cache / f"jlama-{shape}", shape, min(n, 64), self.threads, 1], timeout)
+            out, usage = run(
+                [
+                    self.java_home() / "bin/java",
+                    "--enable-native-access=ALL-UNNAMED",
+                    "--add-modules",
+                    "jdk.incubator.vector",
+                    "--enable-preview",
+                    f"-Djava.util.concurrent.ForkJoinPool.common.parallelism={self.threads}",
+                    "-cp",
+                    class_path,
+                    "Jlama",
+                    self.cache / f"jlama-{shape}",
+                    shape,
+                    min(n, 64),
+                    self.threads,
+                    1,
+                ],
+                timeout,
+            )
             return statistics.median(json.loads(out.strip().splitlines()[-1])["ms"]), usage
 
         return jlama

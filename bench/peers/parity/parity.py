@@ -99,17 +99,32 @@ class Comparison:
     def theirs(self, model: Path, ids: np.ndarray, generated: int, cache: str, layout: str) -> Outcome:
         tokens, output = self.scratch / "tokens.bin", self.scratch / "logits.bin"
         ids.astype(np.int32).tofile(tokens)
-        subprocess.run([*self.program, model, tokens, output, str(self.backends), str(generated), str(THREADS), cache, layout],
-                       check=True)
+        subprocess.run(
+            [*self.program, model, tokens, output, str(self.backends), str(generated), str(THREADS), cache, layout],
+            check=True,
+        )
         values = np.fromfile(output, np.int32)
         vocabulary = (len(values) - generated) // (len(ids) + generated)
-        rows = values[:len(ids) * vocabulary]
-        return rows.view(np.float32).reshape(-1, vocabulary), values[len(rows):len(rows) + generated]
+        rows = values[: len(ids) * vocabulary]
+        return rows.view(np.float32).reshape(-1, vocabulary), values[len(rows) : len(rows) + generated]
 
     def ours(self, model: Path, ids: np.ndarray, generated: int, cache: str, layout: str) -> Outcome:
         tensors = self.icf.dump(
-            "logits", "--model", model, "--tokens", listed(ids), "--generate", generated, "--threads", THREADS, "--kv-type",
-            cache, "--ctx", len(ids) + generated, *(["--no-repack"] if layout == "plain" else []))
+            "logits",
+            "--model",
+            model,
+            "--tokens",
+            listed(ids),
+            "--generate",
+            generated,
+            "--threads",
+            THREADS,
+            "--kv-type",
+            cache,
+            "--ctx",
+            len(ids) + generated,
+            *(["--no-repack"] if layout == "plain" else []),
+        )
         return tensors["logits"], tensors.get("ids")
 
     def compare(self, model: Path, kind: str) -> dict[str, Any]:
@@ -129,27 +144,62 @@ class Comparison:
             result["packed"] = relative_l2(packed, theirs)
             result["packed_same_top"] = same_top(packed, theirs)
             result["llama_packed"] = relative_l2(their_packed, theirs)
-        result["passed"] = (result["relative_l2"] <= BARS.get(kind, QUANTISED_BAR)
-                            and result.get("greedy_same", 0) == result.get("greedy", 0))
+        result["passed"] = result["relative_l2"] <= BARS.get(kind, QUANTISED_BAR) and result.get(
+            "greedy_same", 0
+        ) == result.get("greedy", 0)
         return result
 
     def perplexity(self, model: Path) -> dict[str, float]:
-        ours = self.icf.json("eval", "perplexity", "--model", model, "--text", self.text, "--ctx", CONTEXT, "--threads", THREADS,
-                             "--no-repack")
+        ours = self.icf.json(
+            "eval",
+            "perplexity",
+            "--model",
+            model,
+            "--text",
+            self.text,
+            "--ctx",
+            CONTEXT,
+            "--threads",
+            THREADS,
+            "--no-repack",
+        )
         # -b: one chunk at a time; the tool looks for backends where it is started
-        command = [*self.perplexity_tool, "-m", model, "-f", self.text, "-c", str(CONTEXT), "-b", str(CONTEXT),
-                   "-t", str(THREADS), "-fa", "on", "-ngl", "0", "--no-repack"]
+        command = [
+            *self.perplexity_tool,
+            "-m",
+            model,
+            "-f",
+            self.text,
+            "-c",
+            str(CONTEXT),
+            "-b",
+            str(CONTEXT),
+            "-t",
+            str(THREADS),
+            "-fa",
+            "on",
+            "-ngl",
+            "0",
+            "--no-repack",
+        ]
         for _ in range(5):  # its messages come from a thread that may not live to write the last of them
             done = subprocess.run(command, cwd=self.backends, capture_output=True, text=True)
             found = re.search(r"PPL = ([\d.]+) \+/- ([\d.]+)", done.stdout + done.stderr)
             if found:
                 break
         else:
-            raise RuntimeError(f"llama-perplexity ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-300:]}")
+            raise RuntimeError(
+                f"llama-perplexity ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-300:]}"
+            )
         theirs, their_error = map(float, found.groups())
-        return {"perplexity": ours["perplexity"], "error": ours["error"], "tokens": ours["tokens"],
-                "llama_perplexity": theirs, "llama_error": their_error,
-                "relative_difference": abs(ours["perplexity"] - theirs) / theirs}
+        return {
+            "perplexity": ours["perplexity"],
+            "error": ours["error"],
+            "tokens": ours["tokens"],
+            "llama_perplexity": theirs,
+            "llama_error": their_error,
+            "relative_difference": abs(ours["perplexity"] - theirs) / theirs,
+        }
 
 
 def text(letters: int, seed: int) -> str:
@@ -159,8 +209,10 @@ def text(letters: int, seed: int) -> str:
 
 
 def print_table(results: list[dict]) -> None:
-    print(f"{'model':<31} {'type':<5} {'relative L2':>11} {'greedy':>8} {'packed':>8} {'llama.cpp':>9} {'perplexity':>11} "
-          f"{'llama.cpp':>11}")
+    print(
+        f"{'model':<31} {'type':<5} {'relative L2':>11} {'greedy':>8} {'packed':>8} {'llama.cpp':>9} {'perplexity':>11} "
+        f"{'llama.cpp':>11}"
+    )
     for r in results:
         greedy = f"{r['greedy_same']}/{r['greedy']}" if "greedy" in r else ""
         packed = f"{r['packed']:>8.1e} {r['llama_packed']:>9.1e}" if "packed" in r else " " * 18
@@ -193,9 +245,18 @@ def main() -> int:
     print(file=sys.stderr)
     print_table(results)
     bars = BARS | {"other types": QUANTISED_BAR}
-    write_json(arguments.output, {
-        "prompt": PROMPT, "generated": GENERATED, "threads": THREADS, "perplexity_context": CONTEXT, "bars": bars,
-        "versions": versions, "results": results})
+    write_json(
+        arguments.output,
+        {
+            "prompt": PROMPT,
+            "generated": GENERATED,
+            "threads": THREADS,
+            "perplexity_context": CONTEXT,
+            "bars": bars,
+            "versions": versions,
+            "results": results,
+        },
+    )
     missed = sum(not result["passed"] for result in results)
     print(f"{len(results) - missed} of {len(results)} within the bars")
     return 1 if missed else 0

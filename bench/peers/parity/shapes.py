@@ -38,8 +38,10 @@ class Shape:
 
 
 def qwen2(**changes: Any) -> Shape:
-    return Shape(**{"architecture": "qwen2", "biases": ggufs.ATTENTION_BIASES[:3], "eps": 1e-6, "rope_base": 1e6,
-                    "n_head_kv": 2} | changes)
+    return Shape(
+        **{"architecture": "qwen2", "biases": ggufs.ATTENTION_BIASES[:3], "eps": 1e-6, "rope_base": 1e6, "n_head_kv": 2}
+        | changes
+    )
 
 
 def qwen3(**changes: Any) -> Shape:
@@ -57,8 +59,7 @@ SHAPES = {
     "llama, heads of 80": Shape(n_embd=320, n_head_kv=2, head_dim=80),
     "llama, heads of 128": Shape(n_head=2, n_head_kv=1, head_dim=128),
     "llama, theta 500000": Shape(rope_base=5e5, n_head_kv=2),
-    "llama, RoPE factors": Shape(rope_base=5e5, n_head_kv=2,
-                                 rope_factors=tuple(llama3_factors(64, 5e5, 8.0, 64).tolist())),
+    "llama, RoPE factors": Shape(rope_base=5e5, n_head_kv=2, rope_factors=tuple(llama3_factors(64, 5e5, 8.0, 64).tolist())),
     "llama, linear": Shape(rope={"scaling.type": "linear", "scaling.factor": 4.0}),
     "llama, linear unnamed": Shape(rope={"scaling.factor": 4.0}),
     "llama, linear old key": Shape(rope={"scale_linear": 2.0}),
@@ -112,8 +113,15 @@ def write(path: Path, name: str, shape: Shape, seed: int) -> None:
     writer.add_name(name)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     ggufs.add_sizes(
-        writer, blocks=shape.n_layer, context=shape.context, width=shape.n_embd, feed_forward=shape.n_ff, heads=shape.n_head,
-        kv_heads=shape.n_head_kv, eps=shape.eps)
+        writer,
+        blocks=shape.n_layer,
+        context=shape.context,
+        width=shape.n_embd,
+        feed_forward=shape.n_ff,
+        heads=shape.n_head,
+        kv_heads=shape.n_head_kv,
+        eps=shape.eps,
+    )
     writer.add_rope_freq_base(shape.rope_base)
     writer.add_key_length(shape.head_dim)
     writer.add_value_length(shape.head_dim)

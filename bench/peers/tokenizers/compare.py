@@ -41,8 +41,12 @@ def columns_of(kind: str, pre_tokenizers: list[str]) -> list[dict]:
     plain = {"add": False, "parse": False}
     special = {"add": True, "parse": True}
     if kind == "spm":
-        return [plain, special, {"tokenizer.ggml.add_space_prefix": False} | special,
-                {"general.name": "Phi-3 mini", "tokenizer.ggml.add_eos_token": True} | special]
+        return [
+            plain,
+            special,
+            {"tokenizer.ggml.add_space_prefix": False} | special,
+            {"general.name": "Phi-3 mini", "tokenizer.ggml.add_eos_token": True} | special,
+        ]
     return [{"tokenizer.ggml.pre": pre} | flags for pre in pre_tokenizers for flags in (plain, special)]
 
 
@@ -87,8 +91,10 @@ def fixtures(
     from bench.peers.tokenizers import vocabularies
 
     spm, bpe = {"small": (900, 1000), "large": (16_000, 24_000)}[size]
-    found = [("spm", vocabularies.sentence_piece(training, spm), columns_of("spm", []), cases),
-             ("bpe", vocabularies.byte_level(training, bpe), columns_of("bpe", pre_tokenizers), cases)]
+    found = [
+        ("spm", vocabularies.sentence_piece(training, spm), columns_of("spm", []), cases),
+        ("bpe", vocabularies.byte_level(training, bpe), columns_of("bpe", pre_tokenizers), cases),
+    ]
     if size == "large":
         found.append(("phrases", vocabularies.sentence_piece(training, spm, phrases=True), columns_of("spm", []), cases))
     if every_character:
@@ -141,8 +147,19 @@ def main() -> int:
 
 def java_test(fixture: pathlib.Path) -> int:
     """The Java test on a fixture; its exit code."""
-    command = [shutil.which("mvn"), "-q", "-f", ROOT / "pom.xml", "-pl", "java/core", "-am", "test", "-Dtest=TokenizerParityTest",
-               "-Dsurefire.failIfNoSpecifiedTests=false", f"-Dicformer.tokenizers={fixture}"]
+    command = [
+        shutil.which("mvn"),
+        "-q",
+        "-f",
+        ROOT / "pom.xml",
+        "-pl",
+        "java/core",
+        "-am",
+        "test",
+        "-Dtest=TokenizerParityTest",
+        "-Dsurefire.failIfNoSpecifiedTests=false",
+        f"-Dicformer.tokenizers={fixture}",
+    ]
     return subprocess.run(command, check=False).returncode
 
 

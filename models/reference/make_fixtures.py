@@ -149,13 +149,17 @@ def add_rope(writer: gguf.GGUFWriter, rope: Rope) -> None:
         writer.add_rope_scaling_factor(rope.linear_factor)
 
 
-def write_former(path: Path, name: str, config: former.FormerConfig, weights: Weights) -> None:
-    writer = gguf.GGUFWriter(str(path), "icformer")
+def begin(
+    path: Path, architecture: str, name: str, config: former.FormerConfig | decoder.DecoderConfig, context: int | None = None
+) -> gguf.GGUFWriter:
+    """A file with the keys that both kinds of models have."""
+    writer = gguf.GGUFWriter(str(path), architecture)
     writer.add_name(name)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     add_sizes(
         writer,
         blocks=config.n_layer,
+        context=context,
         width=config.n_embd,
         feed_forward=config.n_ff,
         heads=config.n_head,
@@ -163,6 +167,11 @@ def write_former(path: Path, name: str, config: former.FormerConfig, weights: We
         eps=config.eps,
     )
     add_rope(writer, config.rope)
+    return writer
+
+
+def write_former(path: Path, name: str, config: former.FormerConfig, weights: Weights) -> None:
+    writer = begin(path, "icformer", name, config)
     writer.add_uint32("icformer.digest_count", config.n_digest)
     writer.add_uint32("icformer.chunk_length", config.chunk_length)
     writer.add_uint32("icformer.cross_attention_interval", config.cross_interval)
@@ -174,20 +183,7 @@ def write_former(path: Path, name: str, config: former.FormerConfig, weights: We
 
 
 def write_decoder(path: Path, name: str, config: decoder.DecoderConfig, weights: Weights) -> None:
-    writer = gguf.GGUFWriter(str(path), config.architecture)
-    writer.add_name(name)
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    add_sizes(
-        writer,
-        blocks=config.n_layer,
-        context=config.context_length,
-        width=config.n_embd,
-        feed_forward=config.n_ff,
-        heads=config.n_head,
-        kv_heads=config.n_head_kv,
-        eps=config.eps,
-    )
-    add_rope(writer, config.rope)
+    writer = begin(path, config.architecture, name, config, config.context_length)
     if config.n_head * config.head_dim != config.n_embd:
         writer.add_key_length(config.head_dim)
         writer.add_value_length(config.head_dim)

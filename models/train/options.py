@@ -103,18 +103,9 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Preset:
+class Preset(Sizes):
     """Everything that depends on how large the pair is. Each of them is an option of the command line, too."""
 
-    width: int
-    layers: int
-    heads: int
-    ff: int
-    former_layers: int
-    former_heads: int
-    former_ff: int
-    digests: int
-    chunk: int
     longest: int
     batch_tokens: int
     rate: float

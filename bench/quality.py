@@ -10,13 +10,19 @@ Prints a table in Markdown, and writes a plot beside the first file as SVG and P
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from models.lib import plots
 
 SOURCES = {"full": "full context", "digest": "digest", "truncated": "context cut to the digest's rows", "none": "no context"}
 FIGURES = {"exact_match": "exact match", "f1": "F1", "rouge_2": "ROUGE-2", "rouge_l": "ROUGE-L", "perplexity": "perplexity"}
 
 
-def number(value) -> str:
+def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
@@ -25,8 +31,10 @@ def name(pair: dict) -> str:
 
 
 def table(pairs: list[dict]) -> list[str]:
-    lines = ["| LLM / former, ratio | from | " + " | ".join(FIGURES.values()) + " | BLEU-4 |",
-             "| --- | --- |" + " ---: |" * (len(FIGURES) + 1)]
+    lines = [
+        "| LLM / former, ratio | from | " + " | ".join(FIGURES.values()) + " | BLEU-4 |",
+        "| --- | --- |" + " ---: |" * (len(FIGURES) + 1),
+    ]
     for pair in pairs:
         for source, title in SOURCES.items():
             if source in pair:
@@ -36,7 +44,7 @@ def table(pairs: list[dict]) -> list[str]:
     return lines
 
 
-def by_pair(axes, pairs: list[dict], sources: list[str]):
+def by_pair(axes: Any, pairs: list[dict], sources: list[str]) -> None:
     """Exact match as bars: a group for each pair, a bar for each source."""
     width = 0.8 / len(sources)
     for i, source in enumerate(sources):
@@ -48,41 +56,34 @@ def by_pair(axes, pairs: list[dict], sources: list[str]):
     axes.legend(fontsize=7, loc="upper right", ncols=2)
 
 
-def by_length(axes, pair: dict, sources: list[str]):
+def by_length(axes: Any, pair: dict, sources: list[str]) -> None:
     """Exact match of the first pair, and BLEU-4 of its reconstructions, over the length of the context."""
     classes = sorted(pair["by_length"], key=int)
     for source in sources:
-        axes.plot([int(c) for c in classes], [pair["by_length"][c].get(source) for c in classes], "o-", label=SOURCES[source])
+        axes.plot(
+            [int(c) for c in classes], [pair["by_length"][c].get(source) for c in classes], "o-", label=SOURCES[source]
+        )
     bleu = pair.get("reconstruction", {}).get("by_length", {})
     if bleu:
         lengths = sorted(bleu, key=int)
-        axes.plot([int(c) for c in lengths], [bleu[c] for c in lengths], "s--", color="black", label="reconstruction, BLEU-4")
+        axes.plot(
+            [int(c) for c in lengths], [bleu[c] for c in lengths], "s--", color="black", label="reconstruction, BLEU-4"
+        )
     axes.set_xticks([int(c) for c in classes], [f"≤ {c}" for c in classes])
     axes.set(ylim=(0, 1.05), xlabel="context, tokens", ylabel="exact match", title=f"By length, {name(pair)}")
     axes.legend(fontsize=7)
 
 
-def plot(pairs: list[dict], output: Path) -> None:
-    try:
-        import matplotlib
-    except ImportError:
-        print("quality: no plot, since matplotlib is not installed: pip install -r bench/requirements.txt")
-        return
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    plt.rcParams.update({"axes.grid": True, "grid.alpha": 0.3, "svg.hashsalt": "icformer", "axes.spines.top": False,
-                         "axes.spines.right": False, "font.size": 9})
+def plot(pyplot: Any, pairs: list[dict], output: Path) -> None:
     sources = [source for source in SOURCES if any(source in pair for pair in pairs)]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(6 + 1.4 * len(pairs) + 5, 4.2), layout="constrained",
-                                         width_ratios=[3 + 1.4 * len(pairs), 5])
+    size, widths = (6 + 1.4 * len(pairs) + 5, 4.2), [3 + 1.4 * len(pairs), 5]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=size, layout="constrained", width_ratios=widths)
     by_pair(left, pairs, sources)
     by_length(right, pairs[0], sources)
-    figure.savefig(output.with_suffix(".svg"), metadata={"Date": None})
-    figure.savefig(output.with_suffix(".png"), dpi=130)
+    plots.save(pyplot, figure, output)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, nargs="+", help="what icf eval answers --json printed")
     parser.add_argument("-o", "--output", type=Path, help="the plot's name (default: that of the first file)")
@@ -90,7 +91,8 @@ def main():
     read = [json.loads(path.read_text()) for path in arguments.results]
     pairs = [pair for result in read for pair in result.get("pairs", [result])]
     print("\n".join(table(pairs)))
-    plot(pairs, arguments.output or arguments.results[0])
+    output = arguments.output or arguments.results[0]
+    plots.draw("quality", lambda pyplot: plot(pyplot, pairs, output))
 
 
 if __name__ == "__main__":

@@ -17,25 +17,27 @@ files are Q8_0, and the random weights of the tests in F32. Writes JSON, and a p
 import argparse
 import itertools
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gguf import GGUFReader
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.lib.command import ROOT, Icf, listed
+from models.lib import plots
+from models.lib.files import write_json
+from models.lib.numbers import relative_l2
+
 TEST_PAIR = ROOT / "java/core/src/test/resources/icformer/golden/e2e-llama"
 AS_FILED = "file"
 TYPES = ["f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 CONTEXT_TOKENS = 256
 QUESTION = "Where does the teacher live, and which animal lives there?"
-
-
-def relative_l2(values: np.ndarray, reference: np.ndarray) -> float:
-    return float(np.linalg.norm(values.astype(np.float64) - reference) / np.linalg.norm(reference.astype(np.float64)))
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -46,41 +48,28 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 class Pair:
     """An LLM and its former in any types."""
 
-    def __init__(self, icf: str, lm: Path, former: Path, scratch: Path):
-        self.icf, self.lm, self.former, self.scratch = icf, lm, former, scratch
-        text = " ".join(json.loads(line)["context"] for line in (ROOT / "models/demo/test.jsonl").read_text().splitlines()[:40])
-        self.context = self.tokenize(text)[:CONTEXT_TOKENS]
-        self.question = self.tokenize(QUESTION)
+    def __init__(self, icf: Icf, lm: Path, former: Path) -> None:
+        self.icf, self.lm, self.former = icf, lm, former
+        text = " ".join(
+            json.loads(line)["context"] for line in (ROOT / "models/demo/test.jsonl").read_text().splitlines()[:40]
+        )
+        self.context = icf.tokenize(lm, text)[:CONTEXT_TOKENS]
+        self.question = icf.tokenize(lm, QUESTION)
         tensors = {tensor.name: tensor.data for tensor in GGUFReader(str(former)).tensors}
         self.marker = tensors["marker_ft.weight"].astype(np.float32).reshape(1, -1)
 
-    def run(self, *arguments, text: str | None = None) -> str:
-        done = subprocess.run([self.icf, *map(str, arguments)], input=text, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise RuntimeError(done.stderr.strip())
-        return done.stdout
-
-    def tokenize(self, text: str) -> list[int]:
-        return json.loads(self.run("tokenize", "-", "--no-bos", "--model", self.lm, "--json", text=text))["ids"]
-
     def quantised(self, source: Path, kind: str) -> Path:
-        if kind == AS_FILED:
-            return source
-        target = self.scratch / f"{source.stem}-{kind}.gguf"
-        if not target.exists():
-            self.run("quantize", source, target, kind)
-        return target
+        return source if kind == AS_FILED else self.icf.quantise(source, kind)
 
     def results(self, former_type: str, lm_type: str) -> tuple[np.ndarray, np.ndarray]:
         """The digest rows of the context, and the logits of the question behind them."""
         lm, former = self.quantised(self.lm, lm_type), self.quantised(self.former, former_type)
-        digest, question, rows, logits = (self.scratch / f"{name}.safetensors" for name in ("digest", "question", "rows", "logits"))
-        self.run("dump", "digest", "--former", former, "--model", lm, "--tokens", ",".join(map(str, self.context)), "-o", digest)
-        self.run("dump", "embeddings", "--model", lm, "--tokens", ",".join(map(str, self.question)), "-o", question)
-        prompt = [load_file(digest)["digest"], self.marker, load_file(question)["embeddings"]]
-        save_file({"rows": np.concatenate(prompt)}, rows)
-        self.run("dump", "logits", "--model", lm, "--embeddings", rows, "-o", logits)
-        return prompt[0], load_file(logits)["logits"][-len(self.question):]
+        digest = self.icf.dump("digest", "--former", former, "--model", lm, "--tokens", listed(self.context))["digest"]
+        question = self.icf.dump("embeddings", "--model", lm, "--tokens", listed(self.question))["embeddings"]
+        rows = self.icf.scratch / "rows.safetensors"
+        save_file({"rows": np.concatenate([digest, self.marker, question])}, rows)
+        logits = self.icf.dump("logits", "--model", lm, "--embeddings", rows)["logits"]
+        return digest, logits[-len(self.question) :]
 
     def compare(self, types: list[str]) -> list[dict]:
         reference_rows, reference = self.results(AS_FILED, AS_FILED)
@@ -89,10 +78,16 @@ class Pair:
         for former_type, lm_type in itertools.product([AS_FILED, *types], repeat=2):
             rows, logits = self.results(former_type, lm_type)
             log_q = log_softmax(logits)
-            entries.append({
-                "former_type": former_type, "model_type": lm_type, "digest": relative_l2(rows, reference_rows),
-                "logits": relative_l2(logits, reference), "kl": float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()),
-                "same_top": float((logits.argmax(1) == reference.argmax(1)).mean())})
+            entries.append(
+                {
+                    "former_type": former_type,
+                    "model_type": lm_type,
+                    "digest": relative_l2(rows, reference_rows),
+                    "logits": relative_l2(logits, reference),
+                    "kl": float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()),
+                    "same_top": float((logits.argmax(1) == reference.argmax(1)).mean()),
+                }
+            )
             print(".", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
         return entries
@@ -107,29 +102,30 @@ def print_table(name: str, entries: list[dict], types: list[str]) -> None:
             print(f"{former:<6}" + "".join(f"{by_types[former, lm][figure]:>9.1e}" for lm in types))
 
 
-def plot(results: dict, types: list[str], output: Path) -> None:
-    try:
-        import matplotlib
-    except ImportError:
-        print("no plot: matplotlib is not installed", file=sys.stderr)
-        return
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as pyplot
-
+def plot(pyplot: Any, results: dict[str, list[dict]], types: list[str], output: Path) -> None:
     figure, axes = pyplot.subplots(1, len(results), figsize=(5.5 * len(results), 4), squeeze=False, sharey=True)
-    for axis, (name, entries) in zip(axes[0], results.items()):
+    for axis, (name, entries) in zip(axes[0], results.items(), strict=True):
+        by_types = {(e["former_type"], e["model_type"]): e for e in entries}
         for lm in types:
-            line = [e["logits"] for former in types for e in entries if (e["former_type"], e["model_type"]) == (former, lm)]
-            axis.plot(types, [value or np.nan for value in line], marker="o", label=f"logits, LLM {lm}")
-        digest = [e["digest"] for former in types for e in entries if (e["former_type"], e["model_type"]) == (former, AS_FILED)]
-        axis.plot(types, [value or np.nan for value in digest], marker="s", color="black", linestyle="--", label="digest rows")
+            line = [by_types[former, lm]["logits"] or np.nan for former in types]
+            axis.plot(types, line, marker="o", label=f"logits, LLM {lm}")
+        digest = [by_types[former, AS_FILED]["digest"] or np.nan for former in types]
+        axis.plot(types, digest, marker="s", color="black", linestyle="--", label="digest rows")
         axis.set(title=name, xlabel="type of the former", yscale="log")
-        axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("relative L2 against the files as they are")
     axes[0][-1].legend(fontsize=7)
     figure.tight_layout()
-    for ending in (".svg", ".png"):
-        figure.savefig(output.with_suffix(ending), dpi=120)
+    plots.save(pyplot, figure, output, dpi=120)
+
+
+def shipped_pairs(icf: Icf) -> list[tuple[str, Path, Path]]:
+    """The demo pair, and the tests' pair with random weights."""
+    random = icf.scratch / "former.gguf"
+    icf.run("convert", TEST_PAIR / "icformer", "-o", random)
+    return [
+        ("demo", ROOT / "models/demo/lm.gguf", ROOT / "models/demo/former.gguf"),
+        ("random weights", TEST_PAIR / "lm-f32.gguf", random),
+    ]
 
 
 def main() -> int:
@@ -141,22 +137,16 @@ def main() -> int:
     arguments = parser.parse_args()
     types = arguments.types.split(",")
     results = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        pairs = arguments.pair
-        if pairs is None:
-            random = Path(scratch) / "former.gguf"
-            subprocess.run([arguments.icf, "convert", TEST_PAIR / "icformer", "-o", random], check=True, stdout=subprocess.DEVNULL)
-            pairs = [("demo", ROOT / "models/demo/lm.gguf", ROOT / "models/demo/former.gguf"),
-                     ("random weights", TEST_PAIR / "lm-f32.gguf", random)]
-        for name, lm, former in pairs:
-            folder = Path(scratch) / name.replace(" ", "-")
-            folder.mkdir()
-            results[name] = Pair(arguments.icf, Path(lm), Path(former), folder).compare(types)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        for name, lm, former in arguments.pair or shipped_pairs(Icf(arguments.icf, scratch)):
+            own = scratch / name.replace(" ", "-")
+            own.mkdir()
+            results[name] = Pair(Icf(arguments.icf, own), Path(lm), Path(former)).compare(types)
             print_table(name, results[name], [AS_FILED, *types])
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(
-        {"context_tokens": CONTEXT_TOKENS, "question": QUESTION, "types": [AS_FILED, *types], "pairs": results}, indent=1) + "\n")
-    plot(results, [AS_FILED, *types], arguments.output)
+    shown = [AS_FILED, *types]
+    write_json(arguments.output, {"context_tokens": CONTEXT_TOKENS, "question": QUESTION, "types": shown, "pairs": results})
+    plots.draw("quantisation", lambda pyplot: plot(pyplot, results, shown, arguments.output))
     return 0
 
 

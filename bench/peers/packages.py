@@ -4,16 +4,14 @@ import pathlib
 import shutil
 import subprocess
 
-
-class Unavailable(Exception):
-    """llama.cpp cannot be had here: the reason in a sentence."""
+from bench.lib.skips import Skipped
 
 
 def libraries(root: pathlib.Path) -> pathlib.Path:
     """The folder of libllama."""
     folder = next(iter(sorted(root.glob("usr/lib/*-linux-gnu"))), root)
     if not (folder / "libllama.so.0").exists() or not (root / "usr/include/llama.h").exists():
-        raise Unavailable(f"no libllama and llama.h under {root}: run bench/peers/get_llama.sh {root}")
+        raise Skipped(f"no libllama and llama.h under {root}: run bench/peers/get_llama.sh {root}")
     return folder
 
 
@@ -21,7 +19,7 @@ def backends(root: pathlib.Path) -> pathlib.Path:
     """The folder of ggml's loadable backends."""
     found = next(iter(sorted(libraries(root).glob("**/libggml-cpu-*.so"))), None)
     if found is None:
-        raise Unavailable(f"no CPU backend of ggml under {root}")
+        raise Skipped(f"no CPU backend of ggml under {root}")
     return found.parent
 
 
@@ -37,7 +35,7 @@ def tool(root: pathlib.Path, name: str) -> list[str]:
     """The command that starts one of llama.cpp's tools."""
     program = root / "usr/bin" / name
     if not program.exists():
-        raise Unavailable(f"no {name} under {root}")
+        raise Skipped(f"no {name} under {root}")
     return command(root, program)
 
 
@@ -46,9 +44,24 @@ def build(root: pathlib.Path, source: pathlib.Path, folder: pathlib.Path) -> lis
     found = libraries(root)
     compiler = shutil.which("g++") or shutil.which("c++")
     if compiler is None:
-        raise Unavailable("no C++ compiler")
+        raise Skipped("no C++ compiler")
     program = folder / source.stem
-    subprocess.run([compiler, "-O1", "-std=c++17", "-Wall", "-Wextra", f"-I{root}/usr/include", "-o", program, source,
-                    found / "libllama.so.0", found / "libggml.so.0", found / "libggml-base.so.0",
-                    "-Wl,--allow-shlib-undefined"], check=True)
+    subprocess.run(
+        [
+            compiler,
+            "-O1",
+            "-std=c++17",
+            "-Wall",
+            "-Wextra",
+            f"-I{root}/usr/include",
+            "-o",
+            program,
+            source,
+            found / "libllama.so.0",
+            found / "libggml.so.0",
+            found / "libggml-base.so.0",
+            "-Wl,--allow-shlib-undefined",
+        ],
+        check=True,
+    )
     return command(root, program)

@@ -6,7 +6,7 @@ The last phrasing of a statement or question that has three or more is never use
 
 from dataclasses import dataclass, field
 
-import world
+from models.corpus import world
 
 
 @dataclass(frozen=True)

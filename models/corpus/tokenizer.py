@@ -8,12 +8,13 @@ then pieces by merge rank. With a small world nearly every word becomes one piec
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import sentencepiece
 
 
-def texts(path: Path, most: int):
+def texts(path: Path, most: int) -> Iterator[str]:
     with path.open(encoding="utf-8") as lines:
         for count, line in enumerate(lines):
             if count == most:
@@ -26,7 +27,7 @@ def texts(path: Path, most: int):
                 yield f"Answer: {question['answer']}"
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--size", type=int, default=1408)
@@ -36,9 +37,22 @@ def main():
     arguments.output.mkdir(parents=True, exist_ok=True)
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=texts(arguments.corpus, arguments.documents),
-        model_prefix=str(arguments.output / "tokenizer"), model_type="bpe", vocab_size=arguments.size, byte_fallback=True,
-        character_coverage=1.0, normalization_rule_name="identity", remove_extra_whitespaces=False, add_dummy_prefix=True,
-        split_digits=False, unk_id=0, bos_id=1, eos_id=2, pad_id=-1, minloglevel=2, num_threads=1)
+        model_prefix=str(arguments.output / "tokenizer"),
+        model_type="bpe",
+        vocab_size=arguments.size,
+        byte_fallback=True,
+        character_coverage=1.0,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        add_dummy_prefix=True,
+        split_digits=False,
+        unk_id=0,
+        bos_id=1,
+        eos_id=2,
+        pad_id=-1,
+        minloglevel=2,
+        num_threads=1,
+    )
     (arguments.output / "tokenizer.vocab").unlink()
 
 

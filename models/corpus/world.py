@@ -1,5 +1,7 @@
 """The words of the world that the corpus tells about."""
 
+from random import Random
+
 WOMEN = """Ada Alma Anna Bella Cara Clara Dora Edith Ella Emma Esther Flora Freya Greta Hanna Hilda Ida Ines Irma Jana
 Karla Laura Lena Lotte Lucia Mara Maria Mina Nadia Nora Olga Paula Petra Rita Rosa Sara Selma Tilda Vera Wanda""".split()
 
@@ -49,11 +51,12 @@ NUMBERS = [str(number) for number in range(2, 41)]
 ASIDES = ["It rained all week.", "The streets were quiet.", "Nobody was surprised.", "The wind came from the sea.",
           "It was a long winter.", "The papers wrote about it.", "Everyone had heard of it.", "The evenings were warm."]
 
-SYLLABLES_FIRST = "Al Bar Bel Cal Cor Dal Dor El Fal Gar Gren Hal Hol Kar Kel Lor Mal Mer Nor Or Pel Quen Ral Sel Tal Tor Ul Val Wel Yar".split()
+SYLLABLES_FIRST = """Al Bar Bel Cal Cor Dal Dor El Fal Gar Gren Hal Hol Kar Kel Lor Mal Mer
+Nor Or Pel Quen Ral Sel Tal Tor Ul Val Wel Yar""".split()
 SYLLABLES_MIDDLE = "a an e en i in o on u ar er or".split()
 SYLLABLES_LAST = "bek dahl den ford gate ham holm kin ley low mere mont nes rick sen ster ton val wick worth".split()
 
 
-def composed_name(random) -> str:
+def composed_name(random: Random) -> str:
     """One of 7,200 names made of syllables, for the large world."""
     return random.choice(SYLLABLES_FIRST) + random.choice(SYLLABLES_MIDDLE) + random.choice(SYLLABLES_LAST)

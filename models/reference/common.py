@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+Weights = dict[str, np.ndarray]
+
 
 @dataclass(frozen=True)
 class Rope:
@@ -36,7 +38,7 @@ def rms_norm(x: np.ndarray, weight: np.ndarray, eps: float) -> np.ndarray:
     return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps) * weight
 
 
-def linear(weights: dict, name: str, x: np.ndarray) -> np.ndarray:
+def linear(weights: Weights, name: str, x: np.ndarray) -> np.ndarray:
     y = x @ weights[name + ".weight"].T
     bias = weights.get(name + ".bias")
     return y if bias is None else y + bias
@@ -61,15 +63,7 @@ def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, allowed: np.ndarray) 
     return (weights @ v).transpose(1, 0, 2).reshape(q.shape[1], -1)
 
 
-def swiglu(weights: dict, layer: str, x: np.ndarray) -> np.ndarray:
+def swiglu(weights: Weights, layer: str, x: np.ndarray) -> np.ndarray:
     # down(silu(gate(x)) * up(x))
     gate = linear(weights, layer + "ffn_gate", x)
     return linear(weights, layer + "ffn_down", gate / (1 + np.exp(-gate)) * linear(weights, layer + "ffn_up", x))
-
-
-def relative_l2(a: np.ndarray, b: np.ndarray) -> float:
-    """||a - b|| / ||b|| over the whole matrix; 0 for two empty ones."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.shape != b.shape:
-        raise ValueError(f"shapes differ: {a.shape} and {b.shape}")
-    return float(np.linalg.norm(a - b) / np.linalg.norm(b)) if b.size else 0.0

@@ -1,14 +1,15 @@
 """A Llama-family decoder in numpy float64, without a KV cache: the whole sequence at every step.
 
-Weights are a dict under their GGUF names, with q and k in the rotate-half layout of Hugging Face checkpoints (see
-`interleave` for the layout that GGUF files of architecture `llama` use).
+Weights are a dict under their GGUF names, with q and k in the rotate-half layout of Hugging Face checkpoints
+(`interleave` in models/lib/ggufs.py makes the layout that GGUF files of architecture `llama` use).
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from common import Rope, attention, linear, rms_norm, split_heads, swiglu
+from models.reference.common import Rope, Weights, attention, linear, rms_norm, split_heads, swiglu
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ class DecoderConfig:
     context_length: int = 256
 
 
-def embed(weights: dict, ids) -> np.ndarray:
+def embed(weights: Weights, ids: ArrayLike) -> np.ndarray:
     """ids [n] -> [n, d]"""
     return np.asarray(weights["token_embd.weight"], np.float64)[np.asarray(ids, int)]
 
 
-def logits(config: DecoderConfig, weights: dict, rows: np.ndarray) -> np.ndarray:
+def logits(config: DecoderConfig, weights: Weights, rows: np.ndarray) -> np.ndarray:
     """rows [n, d] at positions 0 ... n - 1 -> [n, vocab]"""
     weights = {name: np.asarray(tensor, np.float64) for name, tensor in weights.items()}
     x = np.asarray(rows, np.float64)
@@ -45,7 +46,7 @@ def logits(config: DecoderConfig, weights: dict, rows: np.ndarray) -> np.ndarray
     return x @ output.T
 
 
-def self_attention(config: DecoderConfig, weights: dict, layer: str, h: np.ndarray) -> np.ndarray:
+def self_attention(config: DecoderConfig, weights: Weights, layer: str, h: np.ndarray) -> np.ndarray:
     """h [n, d] -> [n, d]"""
     q = split_heads(linear(weights, layer + "attn_q", h), config.n_head)
     k = split_heads(linear(weights, layer + "attn_k", h), config.n_head_kv)
@@ -62,7 +63,7 @@ def self_attention(config: DecoderConfig, weights: dict, layer: str, h: np.ndarr
     return linear(weights, layer + "attn_output", attention(q, k, v, allowed))
 
 
-def greedy(config: DecoderConfig, weights: dict, rows: np.ndarray, count: int) -> tuple[list[int], np.ndarray]:
+def greedy(config: DecoderConfig, weights: Weights, rows: np.ndarray, count: int) -> tuple[list[int], np.ndarray]:
     """The `count` most likely tokens after `rows`, and the logits [count, vocab] they were taken from. Never stops early."""
     ids, taken = [], []
     for _ in range(count):
@@ -77,9 +78,3 @@ def smallest_gap(taken: np.ndarray) -> float:
     """Smallest difference of the two highest logits, in standard deviations of their row."""
     top = np.sort(taken, axis=-1)
     return float(((top[:, -1] - top[:, -2]) / taken.std(axis=-1)).min())
-
-
-def interleave(tensor: np.ndarray, n_head: int) -> np.ndarray:
-    """Rotate-half layout -> the interleaved layout of GGUF `llama` files: rows i and i + head_dim / 2 of a head become
-    rows 2i and 2i + 1."""
-    return tensor.reshape(n_head, 2, -1, *tensor.shape[1:]).swapaxes(1, 2).reshape(tensor.shape)

@@ -3,12 +3,12 @@
 Weights are a dict under the names of models/FORMAT.md: digest_embd.weight [k, d], output_norm.weight, and blk.N.*.
 """
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from common import Rope, attention, linear, rms_norm, split_heads, swiglu
+from models.lib.chunks import chunk_spans
+from models.reference.common import Rope, Weights, attention, linear, rms_norm, split_heads, swiglu
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,14 @@ class FormerConfig:
     rope: Rope = field(default_factory=Rope)
 
 
-def chunk_spans(n: int, max_chunk: int) -> list[tuple[int, int]]:
-    """Even division: ceil(n / max_chunk) chunks of ceil(n / chunks) rows; max_chunk <= 0 is one chunk."""
-    if max_chunk <= 0 or n <= max_chunk:
-        return [(0, n)]
-    chunks = math.ceil(n / max_chunk)
-    size = math.ceil(n / chunks)
-    return [(i * size, min(n, (i + 1) * size)) for i in range(chunks)]
-
-
-def digest(config: FormerConfig, weights: dict, context: np.ndarray, max_chunk: int = 0) -> np.ndarray:
+def digest(config: FormerConfig, weights: Weights, context: np.ndarray, max_chunk: int = 0) -> np.ndarray:
     """context [n, d] -> [k * chunks, d]"""
     weights = {name: np.asarray(tensor, np.float64) for name, tensor in weights.items()}
     context = np.asarray(context, np.float64)
-    return np.concatenate(
-        [digest_chunk(config, weights, context[a:b]) for a, b in chunk_spans(len(context), max_chunk)])
+    return np.concatenate([digest_chunk(config, weights, context[a:b]) for a, b in chunk_spans(len(context), max_chunk)])
 
 
-def digest_chunk(config: FormerConfig, weights: dict, context: np.ndarray) -> np.ndarray:
+def digest_chunk(config: FormerConfig, weights: Weights, context: np.ndarray) -> np.ndarray:
     """context [n, d] -> [k, d]"""
     initial = weights["digest_embd.weight"]
     # Every cross layer reads the context and the INITIAL digests; only the query stream is updated.
@@ -59,7 +49,7 @@ def digest_chunk(config: FormerConfig, weights: dict, context: np.ndarray) -> np
     return rms_norm(x, weights["output_norm.weight"], config.eps)
 
 
-def cross_attention(config: FormerConfig, weights: dict, layer: str, x: np.ndarray, source: np.ndarray) -> np.ndarray:
+def cross_attention(config: FormerConfig, weights: Weights, layer: str, x: np.ndarray, source: np.ndarray) -> np.ndarray:
     """x [k, d] reads source [n + k, d]: keys at positions 0 ... n + k - 1, queries at the last k of them."""
     k, n = len(x), len(source) - len(x)
     q = linear(weights, layer + "attn_q", rms_norm(x, weights[layer + "attn_norm.weight"], config.eps))
@@ -69,7 +59,7 @@ def cross_attention(config: FormerConfig, weights: dict, layer: str, x: np.ndarr
     return attend(config, weights, layer, q, c, np.arange(n, n + k), np.arange(n + k), allowed)
 
 
-def self_attention(config: FormerConfig, weights: dict, layer: str, x: np.ndarray) -> np.ndarray:
+def self_attention(config: FormerConfig, weights: Weights, layer: str, x: np.ndarray) -> np.ndarray:
     """Causal self-attention over the digest stream x [k, d]."""
     h = rms_norm(x, weights[layer + "attn_norm.weight"], config.eps)
     positions = np.arange(len(x))
@@ -77,7 +67,17 @@ def self_attention(config: FormerConfig, weights: dict, layer: str, x: np.ndarra
     return attend(config, weights, layer, q, h, positions, positions, np.tril(np.ones((len(x), len(x)), bool)))
 
 
-def attend(config, weights, layer, q, source, q_positions, k_positions, allowed):
+def attend(
+    config: FormerConfig,
+    weights: Weights,
+    layer: str,
+    q: np.ndarray,
+    source: np.ndarray,
+    q_positions: np.ndarray,
+    k_positions: np.ndarray,
+    allowed: np.ndarray,
+) -> np.ndarray:
+    """q [k, d] reads source [columns, d], as `allowed` [k, columns] says."""
     q = config.rope.rotate(split_heads(q, config.n_head), q_positions)
     k = config.rope.rotate(split_heads(linear(weights, layer + "attn_k", source), config.n_head_kv), k_positions)
     v = split_heads(linear(weights, layer + "attn_v", source), config.n_head_kv)

@@ -9,12 +9,14 @@ spread evenly, so that the first lines are of all lengths.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from data import Prompt, Tokenizer, read_documents
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from models.train.data import Prompt, Tokenizer, read_documents
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--llm", type=Path, required=True, help="folder with the tokenizer")
@@ -26,13 +28,15 @@ def main():
     if len(a.documents) != len(a.data):
         parser.error("--documents needs a number for each file")
     found = []
-    for file, most in zip(a.data, a.documents):
+    for file, most in zip(a.data, a.documents, strict=True):
         part = read_documents(file, Tokenizer(a.llm), Prompt(), a.longest, most, breaks=True)
         found += [((i + 0.5) / len(part), document) for i, document in enumerate(part)]
     documents = [document for _, document in sorted(found, key=lambda entry: entry[0])]
     with a.output.open("w", encoding="utf-8") as out:
         for document in documents:
-            questions = [{"question": q.text, "answer": q.answer_text, "kind": q.kind} for q in document.questions[:a.questions]]
+            questions = [
+                {"question": q.text, "answer": q.answer_text, "kind": q.kind} for q in document.questions[: a.questions]
+            ]
             out.write(json.dumps({"context": document.text, "questions": questions}, ensure_ascii=False) + "\n")
 
 

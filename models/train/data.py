@@ -3,6 +3,8 @@
 import json
 import math
 import random
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +38,10 @@ class Prompt:
 class Tokenizer:
     """Ids of a text without automatic special tokens, from a Hugging Face folder or a SentencePiece model."""
 
-    def __init__(self, folder: Path):
+    encode: Callable[[str], list[int]]
+    decode: Callable[[list[int]], str]
+
+    def __init__(self, folder: Path) -> None:
         model = folder / "tokenizer.model"
         if model.exists():
             import sentencepiece
@@ -53,12 +58,13 @@ class Tokenizer:
             self.eos, self.size = slow.eos_token_id, len(slow)
 
 
-def read_documents(path: Path, tokenizer: Tokenizer, prompt: Prompt, longest: int, most: int = 0,
-                   breaks: bool = False) -> list[Document]:
+def read_documents(
+    path: Path, tokenizer: Tokenizer, prompt: Prompt, longest: int, most: int = 0, breaks: bool = False
+) -> list[Document]:
     """Documents of at most `longest` tokens, of the first `most` ones where that is not 0.
 
     Lines that follow each other with the same context become one document. With `breaks`, every fourth document ends in a line
-    break, as text files do.
+    break, as text files do. How many are left out for their length is told on standard error.
     """
     documents, after, last = [], tokenizer.encode(prompt.after), None
     with path.open(encoding="utf-8") as lines:
@@ -71,10 +77,24 @@ def read_documents(path: Path, tokenizer: Tokenizer, prompt: Prompt, longest: in
                 documents.append(Document(text, tokenizer.encode(text), []))
                 last = entry["context"]
             for q in entry.get("questions", [entry]):
-                documents[-1].questions.append(Question(
-                    tokenizer.encode(prompt.question + q["question"]) + after,
-                    tokenizer.encode(q["answer"]) + [tokenizer.eos], q.get("kind", ""), q["question"], q["answer"]))
-    return [d for d in documents if 0 < len(d.ids) <= longest]
+                documents[-1].questions.append(
+                    Question(
+                        tokenizer.encode(prompt.question + q["question"]) + after,
+                        tokenizer.encode(q["answer"]) + [tokenizer.eos],
+                        q.get("kind", ""),
+                        q["question"],
+                        q["answer"],
+                    )
+                )
+    kept = [d for d in documents if 0 < len(d.ids) <= longest]
+    if len(kept) < len(documents):
+        empty = sum(not d.ids for d in documents)
+        print(
+            f"{path}: {len(documents) - len(kept)} of {len(documents)} contexts are left out: "
+            f"{len(documents) - len(kept) - empty} have more than {longest} tokens, {empty} have none",
+            file=sys.stderr,
+        )
+    return kept
 
 
 def growing(start: int, longest: int, progress: float, grown: float) -> int:
@@ -87,7 +107,7 @@ class Batches:
 
     WIDTH = 8  # tokens of length per bucket
 
-    def __init__(self, documents: list[Document], tokens: int, seed: int):
+    def __init__(self, documents: list[Document], tokens: int, seed: int) -> None:
         self.tokens, self.seed = tokens, seed
         self.buckets: dict[int, list[Document]] = {}
         for document in documents:
@@ -95,7 +115,9 @@ class Batches:
         self.shortest = min(len(d.ids) for d in documents)
         self.longest = max(len(d.ids) for d in documents)
 
-    def draw(self, step: int, progress: float, cost, start: int = 8, grown: float = 0.4) -> list[Document]:
+    def draw(
+        self, step: int, progress: float, cost: Callable[[int], float], start: int = 8, grown: float = 0.4
+    ) -> list[Document]:
         """About `tokens` of cost(length). Lengths grow from `start` to the longest until `progress` reaches `grown`."""
         chance = random.Random(f"{self.seed} {step}")
         limit = growing(max(start, self.shortest), self.longest, progress, grown)

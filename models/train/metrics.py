@@ -16,7 +16,7 @@ def exact_match(found: str, wanted: str) -> float:
 
 def overlap(found: list[str], wanted: list[str], n: int) -> float:
     """F1 of the n-grams that both have; 1 where neither has any."""
-    a, b = (Counter(tuple(part[i:i + n]) for i in range(len(part) - n + 1)) for part in (found, wanted))
+    a, b = (Counter(tuple(part[i : i + n]) for i in range(len(part) - n + 1)) for part in (found, wanted))
     common = sum((a & b).values())
     return 2 * common / (a.total() + b.total()) if a or b else 1.0
 
@@ -46,8 +46,8 @@ def bleu4(found: list, wanted: list) -> float:
     """BLEU of one sequence of tokens against one reference, n-grams up to 4, no smoothing, with brevity penalty."""
     logarithms = 0.0
     for n in range(1, 5):
-        a = Counter(tuple(found[i:i + n]) for i in range(len(found) - n + 1))
-        b = Counter(tuple(wanted[i:i + n]) for i in range(len(wanted) - n + 1))
+        a = Counter(tuple(found[i : i + n]) for i in range(len(found) - n + 1))
+        b = Counter(tuple(wanted[i : i + n]) for i in range(len(wanted) - n + 1))
         common = sum((a & b).values())
         if common == 0:
             return 0.0

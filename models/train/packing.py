@@ -12,27 +12,34 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from former import Former, FormerConfig
+from models.train.former import Former, FormerConfig
 
 
 class Packing(nn.Module):
     """The interface of Former: word embeddings of a chunk -> digest rows, with the rows AE and FT beside them."""
 
-    def __init__(self, config: FormerConfig):
+    def __init__(self, config: FormerConfig) -> None:
         super().__init__()
         c = self.config = config
         self.ratio = c.chunk_length // c.num_query_tokens
-        if c.chunk_length % c.num_query_tokens or c.num_attention_heads % self.ratio or c.num_key_value_heads != c.num_attention_heads:
-            raise ValueError("packing needs as many heads for each token of a row, with keys of their own: "
-                             f"{c.chunk_length} tokens in {c.num_query_tokens} rows, {c.num_attention_heads} heads")
-        self.codes = nn.Parameter(torch.linalg.qr(torch.randn(c.hidden_size, c.hidden_size))[0])  # those of all places, one after the other
+        if (
+            c.chunk_length % c.num_query_tokens
+            or c.num_attention_heads % self.ratio
+            or c.num_key_value_heads != c.num_attention_heads
+        ):
+            raise ValueError(
+                "packing needs as many heads for each token of a row, with keys of their own: "
+                f"{c.chunk_length} tokens in {c.num_query_tokens} rows, {c.num_attention_heads} heads"
+            )
+        # Those of all places, one after the other.
+        self.codes = nn.Parameter(torch.linalg.qr(torch.randn(c.hidden_size, c.hidden_size))[0])
         self.places = nn.Parameter(torch.randn(1, c.num_query_tokens, c.hidden_size) * 0.3, requires_grad=False)
         self.AE = nn.Parameter(torch.zeros(1, 1, c.hidden_size))
         self.FT = nn.Parameter(torch.zeros(1, 1, c.hidden_size))
         self.scale = nn.Parameter(torch.ones(c.hidden_size))
 
     @torch.no_grad()
-    def begin(self, embeddings: torch.Tensor, ae: torch.Tensor):
+    def begin(self, embeddings: torch.Tensor, ae: torch.Tensor) -> None:
         """Sizes the rows like the LLM's word embeddings [vocab, d]; the places are those of a former that starts in place."""
         former = Former(self.config)
         former.start(embeddings, ae)
@@ -42,7 +49,7 @@ class Packing(nn.Module):
         self.FT.copy_(former.FT)
         self.scale.copy_(former.encoder.norm.weight)
 
-    def forward(self, context, lengths, keep: int | None = None):
+    def forward(self, context: torch.Tensor, lengths: torch.Tensor, keep: int | None = None) -> torch.Tensor:
         """context [batch, n, d], padded at the FRONT; lengths [batch] -> [batch, k, d]. `keep`: only the first rows."""
         c, eps = self.config, self.config.rms_norm_eps
         batch, n, _ = context.shape
@@ -55,12 +62,17 @@ class Packing(nn.Module):
         return F.rms_norm(rows, (c.hidden_size,), self.scale, eps)[:, :keep]
 
     @torch.no_grad()
-    def start(self, former: Former, sharpness: float = 9.0):
+    def start(self, former: Former, sharpness: float = 9.0) -> None:
         """Lets a former of the same shape begin by writing these rows: its first layer packs, the others add little."""
-        shape = lambda c: (c.hidden_size, c.chunk_length, c.num_query_tokens, c.num_attention_heads)
+
+        def shape(c: FormerConfig) -> tuple[int, int, int, int]:
+            return c.hidden_size, c.chunk_length, c.num_query_tokens, c.num_attention_heads
+
         if shape(former.config) != shape(self.config):
-            raise ValueError("the LLM's packed rows and the former differ in width, chunk, digests or heads: "
-                             f"{shape(self.config)} and {shape(former.config)}")
+            raise ValueError(
+                "the LLM's packed rows and the former differ in width, chunk, digests or heads: "
+                f"{shape(self.config)} and {shape(former.config)}"
+            )
         heads = self.config.num_attention_heads
         former.digest_embeddings.copy_(self.places)
         former.start_in_place(sharpness, looks=[head * self.ratio // heads for head in range(heads)])
@@ -74,7 +86,7 @@ class Packing(nn.Module):
         first.cross_attn.v_proj.weight.copy_(self.codes)
         first.cross_attn.o_proj.weight.copy_(torch.eye(self.config.hidden_size))
 
-    def save(self, folder: Path):
+    def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         torch.save({"config": vars(self.config), "state": self.state_dict()}, folder / "packing.pt")
 

@@ -1,45 +1,32 @@
-"""python -m unittest discover models/train: the trainer's parts against the float64 reference and against themselves."""
+"""The trainer's parts against the float64 reference and against themselves."""
 
+import contextlib
+import io
+import json
 import random
-import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "corpus"), str(HERE.parent / "reference")]
-
-import export  # noqa: E402
-import generate  # noqa: E402
-import metrics  # noqa: E402
-from data import Batches, Document, Prompt, Question, read_documents  # noqa: E402
-from former import Former, FormerConfig  # noqa: E402
-from icae import Icae  # noqa: E402
-from induction import start_with_induction  # noqa: E402
-from packing import Packing  # noqa: E402
-from evaluate import length_class  # noqa: E402
-from train import digest_rows, even_chunks, lm_sequence, parse, pieces, rate_at  # noqa: E402
-
-
-FORMER_NAMES = export.LLM_NAMES | {
-    "cross_attn.q_proj": "attn_q", "cross_attn.k_proj": "attn_k", "cross_attn.v_proj": "attn_v",
-    "cross_attn.o_proj": "attn_output", "cross_input_layernorm": "attn_norm", "context_layernorm": "context_norm"}
-
-
-def reference():
-    """The numpy modules of models/reference; their `former` shares its name with ours."""
-    ours = sys.modules.pop("former")
-    path, sys.path = sys.path, [str(HERE.parent / "reference")] + sys.path
-    try:
-        import common
-        import former
-        return former, common
-    finally:
-        sys.path = path
-        sys.modules["former"] = ours
+from models.corpus import generate
+from models.lib.names import gguf_name
+from models.lib.numbers import relative_l2
+from models.reference import former as numpy_former
+from models.train import metrics
+from models.train.data import Batches, Document, Prompt, Question, read_documents
+from models.train.digests import digest_rows
+from models.train.evaluate import length_class
+from models.train.former import Former, FormerConfig
+from models.train.icae import Icae
+from models.train.induction import start_with_induction
+from models.train.objectives import lm_sequence, pieces
+from models.train.options import parse
+from models.train.packing import Packing
+from models.train.runner import Run, rate_at
 
 
 class FormerTest(unittest.TestCase):
@@ -49,17 +36,17 @@ class FormerTest(unittest.TestCase):
         former = Former(config)
         for parameter in former.parameters():
             parameter.data.add_(torch.randn_like(parameter) * 0.1)
-        numpy_former, common = reference()
         values = {"digest_embd.weight": former.digest_embeddings.detach().numpy()[0]}
         for name, value in former.encoder.state_dict(prefix="encoder.").items():
-            target = "output_norm.weight" if name == "encoder.norm.weight" else export.layer_name(name, FORMER_NAMES)
-            values[target] = value.numpy()
-        wanted_config = numpy_former.FormerConfig(32, 48, 3, 4, 2, 8, 32, config.cross_attention_frequency, config.rms_norm_eps)
+            values[gguf_name(name)] = value.numpy()
+        wanted_config = numpy_former.FormerConfig(
+            32, 48, 3, 4, 2, 8, 32, config.cross_attention_frequency, config.rms_norm_eps
+        )
         contexts = [torch.randn(n, 32) for n in (1, 5, 12)]
         padded = torch.stack([torch.cat([torch.randn(12 - len(c), 32), c]) for c in contexts])
         found = former(padded, torch.tensor([1, 5, 12])).detach().numpy()
-        for context, rows in zip(contexts, found):
-            self.assertLess(common.relative_l2(rows, numpy_former.digest(wanted_config, values, context.numpy())), 1e-5)
+        for context, rows in zip(contexts, found, strict=True):
+            self.assertLess(relative_l2(rows, numpy_former.digest(wanted_config, values, context.numpy())), 1e-5)
 
     def test_equals_the_reference(self):
         self.check()
@@ -163,8 +150,9 @@ class IcaeTest(unittest.TestCase):
         from transformers import AutoModelForCausalLM, LlamaConfig
 
         torch.manual_seed(4)
-        llm = AutoModelForCausalLM.from_config(LlamaConfig(
-            vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)).eval()
+        llm = AutoModelForCausalLM.from_config(
+            LlamaConfig(vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)
+        ).eval()
         llm.requires_grad_(False)
         ids = torch.randint(0, 40, (1, 9))
         plain = llm(ids).logits
@@ -180,16 +168,26 @@ class IcaeTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             icae.save(Path(folder))
             again = AutoModelForCausalLM.from_config(llm.config).eval()
-            again.load_state_dict({name.replace(".frozen", ""): value for name, value in llm.state_dict().items()
-                                   if not name.endswith((".a", ".b"))})
+            again.load_state_dict(
+                {
+                    name.replace(".frozen", ""): value
+                    for name, value in llm.state_dict().items()
+                    if not name.endswith((".a", ".b"))
+                }
+            )
             torch.testing.assert_close(Icae.load(Path(folder), again)(rows, torch.tensor([6])), alone)
 
     def test_a_prefix_of_the_memory_is_its_beginning(self):
         from transformers import AutoModelForCausalLM, LlamaConfig
 
         torch.manual_seed(6)
-        icae = Icae(AutoModelForCausalLM.from_config(LlamaConfig(
-            vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)).eval(), 4, rank=2)
+        icae = Icae(
+            AutoModelForCausalLM.from_config(
+                LlamaConfig(vocab_size=40, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)
+            ).eval(),
+            4,
+            rank=2,
+        )
         rows, lengths = torch.randn(1, 6, 32), torch.tensor([6])
         torch.testing.assert_close(icae(rows, lengths)[:, :2], icae(rows, lengths, keep=2))
 
@@ -199,9 +197,18 @@ class InductionTest(unittest.TestCase):
         from transformers import AutoModelForCausalLM, LlamaConfig
 
         torch.manual_seed(5)
-        llm = AutoModelForCausalLM.from_config(LlamaConfig(
-            vocab_size=300, hidden_size=128, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-            attention_bias=True, tie_word_embeddings=True), attn_implementation="eager")
+        llm = AutoModelForCausalLM.from_config(
+            LlamaConfig(
+                vocab_size=300,
+                hidden_size=128,
+                intermediate_size=64,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                attention_bias=True,
+                tie_word_embeddings=True,
+            ),
+            attn_implementation="eager",
+        )
         start_with_induction(llm)
         ids = torch.randperm(300)[:24].repeat(2)[None]
         look, find = llm(ids, output_attentions=True).attentions
@@ -223,16 +230,30 @@ class DataTest(unittest.TestCase):
             file = Path(folder) / "data.jsonl"
             file.write_text("".join(line % context for context in ("one", "one", "two", "three", "four", "longer than ten")))
             plain = read_documents(file, Letters(), Prompt(), 10)
-            self.assertEqual([(d.text, len(d.questions)) for d in plain], [("one", 2), ("two", 1), ("three", 1), ("four", 1)])
+            self.assertEqual(
+                [(d.text, len(d.questions)) for d in plain], [("one", 2), ("two", 1), ("three", 1), ("four", 1)]
+            )
             self.assertEqual(plain[0].questions[0].answer, [97, 0])
-            self.assertEqual([d.text for d in read_documents(file, Letters(), Prompt(), 10, breaks=True)],
-                             ["one", "two", "three", "four\n"])
+            self.assertEqual(
+                [d.text for d in read_documents(file, Letters(), Prompt(), 10, breaks=True)],
+                ["one", "two", "three", "four\n"],
+            )
             self.assertEqual(len(read_documents(file, Letters(), Prompt(), 10, most=2)), 2)
 
-    def test_chunks_are_even(self):
-        self.assertEqual(even_chunks(33, 32), [(0, 17), (17, 33)])
-        self.assertEqual(even_chunks(65, 32), [(0, 22), (22, 44), (44, 65)])
-        self.assertEqual(even_chunks(32, 32), [(0, 32)])
+    def test_contexts_left_out_are_counted_aloud(self):
+        class Letters:
+            eos = 0
+            encode = staticmethod(lambda text: list(text.encode()))
+
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()) as said:
+            file = Path(folder) / "data.jsonl"
+            file.write_text(
+                "".join(json.dumps({"context": text, "questions": []}) + "\n" for text in ("short", "rather long", "", "x"))
+            )
+            self.assertEqual([d.text for d in read_documents(file, Letters(), Prompt(), 8)], ["short", "x"])
+        self.assertTrue(
+            said.getvalue().endswith("2 of 4 contexts are left out: 1 have more than 8 tokens, 1 have none\n"), said
+        )
 
     def test_each_chunk_is_digested_alone(self):
         former = Former(FormerConfig(32, 48, 2, 4, 4, 8, 16))
@@ -245,7 +266,9 @@ class DataTest(unittest.TestCase):
         self.assertEqual(found[1].shape, (8, 32))
 
     def test_pieces_are_parts_of_their_documents_and_fill_a_batch(self):
-        a = parse(["lm", "--data", "d", "--validation", "v", "-o", "o", "--chunk", "8", "--digests", "2", "--batch-tokens", "60"])
+        a = parse(
+            ["lm", "--data", "d", "--validation", "v", "-o", "o", "--chunk", "8", "--digests", "2", "--batch-tokens", "60"]
+        )
         documents = [Document("", list(range(100, 120)), []), Document("", list(range(200, 203)), [])]
         sizes = set()
         for seed in range(40):
@@ -258,14 +281,17 @@ class DataTest(unittest.TestCase):
         self.assertEqual(len(pieces(documents * 9, 8, a, random.Random(1))), int(60 / cost))
 
     def test_lengths_are_told_apart_by_quarters_and_doublings_of_a_chunk(self):
-        self.assertEqual([length_class(n, 64) for n in (0, 1, 16, 17, 64, 65, 128, 129, 512)],
-                         [16, 16, 16, 32, 64, 128, 128, 256, 512])
+        self.assertEqual(
+            [length_class(n, 64) for n in (0, 1, 16, 17, 64, 65, 128, 129, 512)], [16, 16, 16, 32, 64, 128, 128, 256, 512]
+        )
 
     def test_batches_depend_on_seed_and_step_alone(self):
         documents = [Document(str(i), [1] * (8 + i % 40), []) for i in range(400)]
         first, second = Batches(documents, 300, 5), Batches(documents, 300, 5)
         first.draw(0, 0.0, lambda n: n)
-        self.assertEqual([d.text for d in first.draw(9, 0.5, lambda n: n)], [d.text for d in second.draw(9, 0.5, lambda n: n)])
+        self.assertEqual(
+            [d.text for d in first.draw(9, 0.5, lambda n: n)], [d.text for d in second.draw(9, 0.5, lambda n: n)]
+        )
 
     def test_the_shortest_documents_come_first_however_long(self):
         batches = Batches([Document("", [1] * n, []) for n in (50, 80)], 300, 5)
@@ -280,12 +306,12 @@ class DataTest(unittest.TestCase):
     def test_only_answers_and_copies_count_fully(self):
         question = Question([7, 8], [9, 2], "who", "", "")
         document = Document("", [3, 4, 5], [question])
-        ids, weights = lm_sequence(document, random.Random(1), [6], 2, copies=0.0)
-        self.assertEqual(ids, [3, 4, 5, 7, 8, 9, 2])
-        self.assertEqual(weights, [0.15] * 3 + [0.0] * 2 + [2.0] * 2)
-        ids, weights = lm_sequence(document, random.Random(1), [6], 2, copies=1.0)
-        self.assertEqual(ids, [3, 4, 5, 6, 3, 4, 5, 2])
-        self.assertEqual(weights, [0.15] * 3 + [0.0] + [1.0] * 4)
+        asked = lm_sequence(document, random.Random(1), [6], 2, copies=0.0)
+        self.assertEqual(asked.ids, [3, 4, 5, 7, 8, 9, 2])
+        self.assertEqual(asked.weights, [0.15] * 3 + [0.0] * 2 + [2.0] * 2)
+        copied = lm_sequence(document, random.Random(1), [6], 2, copies=1.0)
+        self.assertEqual(copied.ids, [3, 4, 5, 6, 3, 4, 5, 2])
+        self.assertEqual(copied.weights, [0.15] * 3 + [0.0] + [1.0] * 4)
 
     def test_the_rate_rises_stays_and_falls(self):
         self.assertLess(rate_at(0, 1000, 0.4), 0.1)
@@ -294,14 +320,109 @@ class DataTest(unittest.TestCase):
         self.assertEqual(rate_at(1000, 1000, 0.4), 0.0)
 
 
+class OptionsTest(unittest.TestCase):
+    REQUIRED = ["--data", "d", "--validation", "v", "-o", "o"]
+
+    def test_a_preset_gives_what_the_command_line_does_not(self):
+        options = parse(["pretrain", *self.REQUIRED, "--chunk", "32"])
+        self.assertEqual((options.sizes.chunk, options.sizes.digests), (32, 16))
+        self.assertEqual((options.schedule.steps, options.schedule.grown, options.mixture.reconstruct), (1000, 0.4, 0.5))
+
+    def test_a_stage_has_defaults_of_its_own(self):
+        options = parse(["finetune", *self.REQUIRED, "--preset", "gpu"])
+        self.assertEqual((options.schedule.steps, options.schedule.grown, options.mixture.reconstruct), (8000, 0.0, 0.25))
+        self.assertEqual(parse(["finetune", *self.REQUIRED, "--steps", "7", "--reconstruct", "0"]).schedule.steps, 7)
+        self.assertEqual(parse(["finetune", *self.REQUIRED, "--reconstruct", "0"]).mixture.reconstruct, 0.0)
+
+    def test_without_biases_nothing_starts_in_place(self):
+        self.assertTrue(parse(["lm", *self.REQUIRED]).start.in_place)
+        self.assertFalse(parse(["lm", *self.REQUIRED, "--no-bias"]).start.in_place)
+
+
+class RunTest(unittest.TestCase):
+    class Square:
+        """The square of a parameter, with noise that depends on the step."""
+
+        def __init__(self, module):
+            self.module = module
+
+        def loss(self, step, progress):
+            return ((self.module.weight + torch.randn(1) * 0.1) ** 2).sum(), progress, 3
+
+        def validate(self):
+            return {"size": float(self.module.weight.abs().mean())}
+
+    def run_to(self, folder, steps, ends, rate="0.01"):
+        """A run of `steps`, which is stopped after `ends` of them."""
+        torch.manual_seed(2)
+        module = torch.nn.Linear(4, 3)
+        options = parse(
+            [
+                "lm",
+                *OptionsTest.REQUIRED[:4],
+                "-o",
+                str(folder),
+                "--device",
+                "cpu",
+                "--steps",
+                str(steps),
+                "--no-bf16",
+                "--rate",
+                rate,
+                "--log-every",
+                "4",
+                "--validate-every",
+                "8",
+            ]
+        )
+        run = Run(options, module, self.Square(module))
+        if ends < steps:
+            while run.step < ends:
+                run.advance()
+            run.save()
+        else:
+            run.train()
+        return run
+
+    def test_a_run_that_went_on_equals_one_that_was_not_stopped(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            whole = self.run_to(Path(folder) / "whole", 12, 12)
+            self.run_to(Path(folder) / "parts", 12, 5)
+            parts = self.run_to(Path(folder) / "parts", 12, 12)
+            self.assertEqual(parts.step, 12)
+            self.assertTrue(torch.equal(whole.module.weight, parts.module.weight))
+            self.assertEqual(
+                (Path(folder) / "whole/loss.csv").read_text().splitlines()[0], "step,tokens,seconds,loss,token_accuracy,size"
+            )
+            self.assertTrue((Path(folder) / "whole/loss.png").exists())
+
+    def test_a_plot_that_fails_does_not_cost_the_run(self):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()) as said,
+            mock.patch.dict("sys.modules", matplotlib=None),
+        ):
+            run = self.run_to(Path(folder), 4, 4)
+            self.assertEqual(run.step, 4)
+            self.assertTrue((Path(folder) / "checkpoint.pt").exists())
+        self.assertIn("train: no plot", said.getvalue())
+
+
 class CorpusTest(unittest.TestCase):
     def test_splits_share_no_person(self):
         people = {}
         for split in ("train", "validation", "test"):
             generator = generate.Generator(split, 1, "tiny", ("who",))
-            people[split] = {q["answer"] for _ in range(300) for q in generator.document(50)["questions"] if " " in q["answer"]}
+            people[split] = {
+                q["answer"] for _ in range(300) for q in generator.document(50)["questions"] if " " in q["answer"]
+            }
             self.assertGreater(len(people[split]), 10)
-        self.assertFalse(people["train"] & people["test"] or people["train"] & people["validation"] or people["test"] & people["validation"])
+        self.assertFalse(
+            people["train"] & people["test"]
+            or people["train"] & people["validation"]
+            or people["test"] & people["validation"]
+        )
 
     def test_the_same_seed_gives_the_same_documents(self):
         first, second = (generate.Generator("train", 4) for _ in range(2))
@@ -342,12 +463,3 @@ class MetricsTest(unittest.TestCase):
         self.assertEqual(metrics.bleu4(list("abcdef"), list("abcdef")), 1.0)
         self.assertEqual(metrics.bleu4(list("abc"), list("xyz")), 0.0)
         self.assertAlmostEqual(metrics.bleu4(list("abcde"), list("abcdef")), np.exp(1 - 6 / 5))
-
-
-class ExportTest(unittest.TestCase):
-    def test_interleave_puts_halves_side_by_side(self):
-        self.assertEqual(export.interleave(np.arange(8)[:, None], 2)[:, 0].tolist(), [0, 2, 1, 3, 4, 6, 5, 7])
-
-
-if __name__ == "__main__":
-    unittest.main()

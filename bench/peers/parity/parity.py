@@ -4,7 +4,7 @@
     bench/peers/get_llama.sh FOLDER
     parity.py --llama FOLDER [--icf ./icf] [--only TEXT] [--types f16,q4_0,...] [-o bench/results/parity.json]
 
-Makes a random-weight LLM of every architecture and kind of RoPE scaling (models.py), and quantises it with `icf quantize`. For
+Makes a random-weight LLM of every architecture and kind of RoPE scaling (shapes.py), and quantises it with `icf quantize`. For
 each file llama.cpp (llama_logits.cpp, llama-perplexity) and `icf` compute
 
     logits      of every row of a prompt: relative L2 = ||ours - theirs|| / ||theirs||
@@ -23,27 +23,29 @@ Needs the Python packages gguf and numpy; exits with 77 where llama.cpp or they 
 """
 
 import argparse
-import json
-import os
 import random
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-import packages  # noqa: E402
+from bench.lib.skips import Skipped, skip
 
 try:
-    import models
     import numpy as np
-    from gguf import GGUFReader  # noqa: F401
+
+    from bench.lib.command import ROOT, Icf, listed
+    from bench.peers import packages
+    from bench.peers.parity import shapes
+    from models.lib.files import write_json
+    from models.lib.numbers import relative_l2
 except ImportError as error:
-    print(f"skipped: {error}", file=sys.stderr)
-    sys.exit(77)
+    sys.exit(skip(error))
 
 BARS = {"F32": 1e-5}  # relative L2 of the logits
 QUANTISED_BAR = 1e-3
@@ -55,26 +57,16 @@ THREADS = 1  # the models are small, and other work on the machine would hold up
 CONTEXT = 128  # of the perplexity
 
 
-def relative_l2(ours: np.ndarray, theirs: np.ndarray) -> float:
-    difference = np.linalg.norm(ours.astype(np.float64) - theirs)
-    return float(difference / np.linalg.norm(theirs.astype(np.float64)))
-
-
 def same_top(ours: np.ndarray, theirs: np.ndarray) -> float:
     """Share of the rows whose largest logit is the same token's."""
     return float((ours.argmax(1) == theirs.argmax(1)).mean())
 
 
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    data = path.read_bytes()
-    length = int.from_bytes(data[:8], "little")
-    types = {"F32": np.float32, "I32": np.int32}
-    return {name: np.frombuffer(data[8 + length:][slice(*entry["data_offsets"])], types[entry["dtype"]]).reshape(entry["shape"])
-            for name, entry in json.loads(data[8:8 + length]).items() if name != "__metadata__"}
+Outcome = tuple[np.ndarray, np.ndarray | None]  # logits [rows, vocabulary], greedy ids
 
 
 class Comparison:
-    def __init__(self, llama: Path, icf: list[str], scratch: Path):
+    def __init__(self, llama: Path, icf: Icf, scratch: Path) -> None:
         self.llama, self.icf, self.scratch = llama, icf, scratch
         self.backends = packages.backends(llama)
         self.program = packages.build(llama, Path(__file__).with_name("llama_logits.cpp"), scratch)
@@ -82,41 +74,60 @@ class Comparison:
         self.text = scratch / "text.txt"
         self.text.write_text(text(6000, seed=5))
 
-    def run(self, *arguments) -> str:
-        done = subprocess.run([*self.icf, *map(str, arguments)], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise RuntimeError(done.stderr.strip())
-        return done.stdout
-
-    def versions(self) -> dict:
-        info = json.loads(self.run("info", "--json"))
+    def versions(self) -> dict[str, str]:
+        info = self.icf.json("info")
         llama = max(self.llama.glob("usr/lib/*/libllama.so.0.*"), default=Path("unknown")).name
         return {"icformer": info["icformer"], "ggml": info["ggml"], "llama": llama, "cpu": info["devices"][0]["backend"]}
 
-    def quantise(self, source: Path, kind: str) -> Path:
-        target = self.scratch / f"{source.stem}-{kind}.gguf"
-        self.run("quantize", source, target, kind, "--force")
-        return target
+    def results(self, only: str, types: list[str]) -> Iterator[dict[str, Any]]:
+        """One by one, of every shape whose name contains `only`."""
+        for seed, (name, shape) in enumerate(shapes.SHAPES.items(), 100):
+            if only not in name:
+                continue
+            plain = self.scratch / f"{seed}.gguf"
+            shapes.write(plain, name, shape, seed)
+            for kind in ["F32", *(types if name in QUANTISED else [])]:
+                model = plain if kind == "F32" else self.icf.quantise(plain, kind)
+                result = {"model": name} | self.compare(model, kind)
+                if name in QUANTISED:
+                    result["perplexity"] = self.perplexity(model)
+                yield result
+                if model != plain:
+                    model.unlink()
+            plain.unlink()
 
-    def theirs(self, model: Path, ids: np.ndarray, generated: int, cache: str, layout: str) -> tuple:
+    def theirs(self, model: Path, ids: np.ndarray, generated: int, cache: str, layout: str) -> Outcome:
         tokens, output = self.scratch / "tokens.bin", self.scratch / "logits.bin"
         ids.astype(np.int32).tofile(tokens)
-        subprocess.run([*self.program, model, tokens, output, str(self.backends), str(generated), str(THREADS), cache, layout],
-                       check=True)
+        subprocess.run(
+            [*self.program, model, tokens, output, str(self.backends), str(generated), str(THREADS), cache, layout],
+            check=True,
+        )
         values = np.fromfile(output, np.int32)
         vocabulary = (len(values) - generated) // (len(ids) + generated)
-        rows = values[:len(ids) * vocabulary]
-        return rows.view(np.float32).reshape(-1, vocabulary), values[len(rows):len(rows) + generated]
+        rows = values[: len(ids) * vocabulary]
+        return rows.view(np.float32).reshape(-1, vocabulary), values[len(rows) : len(rows) + generated]
 
-    def ours(self, model: Path, ids: np.ndarray, generated: int, cache: str, layout: str) -> tuple:
-        output = self.scratch / "logits.safetensors"
-        self.run("dump", "logits", "--model", model, "--tokens", ",".join(map(str, ids)), "--generate", generated, "--threads",
-                 THREADS, "--kv-type", cache, "--ctx", len(ids) + generated, "-o", output,
-                 *(["--no-repack"] if layout == "plain" else []))
-        tensors = read_safetensors(output)
+    def ours(self, model: Path, ids: np.ndarray, generated: int, cache: str, layout: str) -> Outcome:
+        tensors = self.icf.dump(
+            "logits",
+            "--model",
+            model,
+            "--tokens",
+            listed(ids),
+            "--generate",
+            generated,
+            "--threads",
+            THREADS,
+            "--kv-type",
+            cache,
+            "--ctx",
+            len(ids) + generated,
+            *(["--no-repack"] if layout == "plain" else []),
+        )
         return tensors["logits"], tensors.get("ids")
 
-    def compare(self, model: Path, kind: str) -> dict:
+    def compare(self, model: Path, kind: str) -> dict[str, Any]:
         ids = np.random.default_rng(7).integers(3, 256, PROMPT)
         generated = GENERATED if kind == "F32" else 0
         cache = "f32" if kind == "F32" else "f16"
@@ -133,38 +144,75 @@ class Comparison:
             result["packed"] = relative_l2(packed, theirs)
             result["packed_same_top"] = same_top(packed, theirs)
             result["llama_packed"] = relative_l2(their_packed, theirs)
-        result["passed"] = (result["relative_l2"] <= BARS.get(kind, QUANTISED_BAR)
-                            and result.get("greedy_same", 0) == result.get("greedy", 0))
+        result["passed"] = result["relative_l2"] <= BARS.get(kind, QUANTISED_BAR) and result.get(
+            "greedy_same", 0
+        ) == result.get("greedy", 0)
         return result
 
-    def perplexity(self, model: Path) -> dict:
-        ours = json.loads(self.run("eval", "perplexity", "--model", model, "--text", self.text, "--ctx", CONTEXT, "--threads",
-                                   THREADS, "--no-repack", "--json"))
+    def perplexity(self, model: Path) -> dict[str, float]:
+        ours = self.icf.json(
+            "eval",
+            "perplexity",
+            "--model",
+            model,
+            "--text",
+            self.text,
+            "--ctx",
+            CONTEXT,
+            "--threads",
+            THREADS,
+            "--no-repack",
+        )
         # -b: one chunk at a time; the tool looks for backends where it is started
-        command = [*self.perplexity_tool, "-m", model, "-f", self.text, "-c", str(CONTEXT), "-b", str(CONTEXT),
-                   "-t", str(THREADS), "-fa", "on", "-ngl", "0", "--no-repack"]
+        command = [
+            *self.perplexity_tool,
+            "-m",
+            model,
+            "-f",
+            self.text,
+            "-c",
+            str(CONTEXT),
+            "-b",
+            str(CONTEXT),
+            "-t",
+            str(THREADS),
+            "-fa",
+            "on",
+            "-ngl",
+            "0",
+            "--no-repack",
+        ]
         for _ in range(5):  # its messages come from a thread that may not live to write the last of them
             done = subprocess.run(command, cwd=self.backends, capture_output=True, text=True)
             found = re.search(r"PPL = ([\d.]+) \+/- ([\d.]+)", done.stdout + done.stderr)
             if found:
                 break
         else:
-            raise RuntimeError(f"llama-perplexity ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-300:]}")
+            raise RuntimeError(
+                f"llama-perplexity ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-300:]}"
+            )
         theirs, their_error = map(float, found.groups())
-        return {"perplexity": ours["perplexity"], "error": ours["error"], "tokens": ours["tokens"],
-                "llama_perplexity": theirs, "llama_error": their_error,
-                "relative_difference": abs(ours["perplexity"] - theirs) / theirs}
+        return {
+            "perplexity": ours["perplexity"],
+            "error": ours["error"],
+            "tokens": ours["tokens"],
+            "llama_perplexity": theirs,
+            "llama_error": their_error,
+            "relative_difference": abs(ours["perplexity"] - theirs) / theirs,
+        }
 
 
 def text(letters: int, seed: int) -> str:
     chance = random.Random(seed)
-    words = ["".join(chance.choices(models.LETTERS, k=chance.randint(2, 9))) for _ in range(letters // 6)]
+    words = ["".join(chance.choices(shapes.LETTERS, k=chance.randint(2, 9))) for _ in range(letters // 6)]
     return " ".join(words)
 
 
 def print_table(results: list[dict]) -> None:
-    print(f"{'model':<31} {'type':<5} {'relative L2':>11} {'greedy':>8} {'packed':>8} {'llama.cpp':>9} {'perplexity':>11} "
-          f"{'llama.cpp':>11}")
+    print(
+        f"{'model':<31} {'type':<5} {'relative L2':>11} {'greedy':>8} {'packed':>8} {'llama.cpp':>9} {'perplexity':>11} "
+        f"{'llama.cpp':>11}"
+    )
     for r in results:
         greedy = f"{r['greedy_same']}/{r['greedy']}" if "greedy" in r else ""
         packed = f"{r['packed']:>8.1e} {r['llama_packed']:>9.1e}" if "packed" in r else " " * 18
@@ -184,35 +232,31 @@ def main() -> int:
     arguments = parser.parse_args()
     types = [kind for kind in arguments.types.split(",") if kind]
     results = []
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
         try:
-            comparison = Comparison(arguments.llama.resolve(), [arguments.icf], Path(scratch))
-        except packages.Unavailable as error:
-            print(f"skipped: {error}", file=sys.stderr)
-            return 77
+            comparison = Comparison(arguments.llama.resolve(), Icf(arguments.icf, scratch), scratch)
+        except Skipped as reason:
+            return skip(reason)
         versions = comparison.versions()
-        for seed, (name, shape) in enumerate(models.SHAPES.items(), 100):
-            if arguments.only not in name:
-                continue
-            plain = Path(scratch) / f"{seed}.gguf"
-            models.write(plain, name, shape, seed)
-            for kind in ["F32", *(types if name in QUANTISED else [])]:
-                model = plain if kind == "F32" else comparison.quantise(plain, kind)
-                result = {"model": name} | comparison.compare(model, kind)
-                if name in QUANTISED:
-                    result["perplexity"] = comparison.perplexity(model)
-                results.append(result)
-                print(".", end="", file=sys.stderr, flush=True)
-                if model != plain:
-                    model.unlink()
-            plain.unlink()
+        for result in comparison.results(arguments.only, types):
+            results.append(result)
+            print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     print_table(results)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps({
-        "prompt": PROMPT, "generated": GENERATED, "threads": THREADS, "perplexity_context": CONTEXT,
-        "bars": BARS | {"other types": QUANTISED_BAR}, "versions": versions, "results": results,
-    }, indent=1) + "\n")
+    bars = BARS | {"other types": QUANTISED_BAR}
+    write_json(
+        arguments.output,
+        {
+            "prompt": PROMPT,
+            "generated": GENERATED,
+            "threads": THREADS,
+            "perplexity_context": CONTEXT,
+            "bars": bars,
+            "versions": versions,
+            "results": results,
+        },
+    )
     missed = sum(not result["passed"] for result in results)
     print(f"{len(results) - missed} of {len(results)} within the bars")
     return 1 if missed else 0

@@ -12,6 +12,7 @@ import datetime
 import json
 import pathlib
 import sys
+from typing import Any, NoReturn
 
 import jinja2
 import jinja2.ext
@@ -21,12 +22,17 @@ NOW = datetime.datetime(2024, 7, 6, 13, 5, 9)
 
 SYSTEM = {"role": "system", "content": " You are <b>terse</b> & exact.\n"}
 USER = {"role": "user", "content": "  Hi é 😀\n"}
-ANSWER = {"role": "assistant", "content": "<think>\nhm\n</think>\n\nHello \"you\""}
+ANSWER = {"role": "assistant", "content": '<think>\nhm\n</think>\n\nHello "you"'}
 AGAIN = {"role": "user", "content": "What's 2 < 3?"}
-CALL = {"role": "assistant", "content": "", "tool_calls": [
-    {"type": "function", "function": {"name": "f", "arguments": {"b": [1, 2.5, None, True], "a": "é\"\n"}}}]}
+CALL = {
+    "role": "assistant",
+    "content": "",
+    "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {"b": [1, 2.5, None, True], "a": 'é"\n'}}}],
+}
 RESULT = {"role": "tool", "content": "42"}
-TOOLS = [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}}]
+TOOLS = [
+    {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}}
+]
 
 CONVERSATIONS = [
     {"messages": [USER]},
@@ -44,12 +50,19 @@ CONVERSATIONS = [
 def environment() -> jinja2.Environment:
     """The environment of transformers' apply_chat_template."""
     env = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols])
+        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols]
+    )
 
-    def raise_exception(message):
+    def raise_exception(message: str) -> NoReturn:
         raise jinja2.exceptions.TemplateError(message)
 
-    def tojson(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
+    def tojson(
+        value: Any,
+        ensure_ascii: bool = False,
+        indent: int | None = None,
+        separators: tuple[str, str] | None = None,
+        sort_keys: bool = False,
+    ) -> str:
         return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
     env.filters["tojson"] = tojson
@@ -83,7 +96,9 @@ def main() -> None:
         for conversation in conversations:
             cases.append({"template": path.name, "variables": conversation, **render(template, conversation)})
     (folder / "cases.json").write_text(json.dumps(cases, ensure_ascii=False, indent=1) + "\n")
-    expressions = [{"template": line, "text": expression(line)} for line in (folder / "expressions.txt").read_text().splitlines()]
+    expressions = [
+        {"template": line, "text": expression(line)} for line in (folder / "expressions.txt").read_text().splitlines()
+    ]
     (folder / "expressions.json").write_text(json.dumps(expressions, ensure_ascii=False, indent=1) + "\n")
     print(f"{len(cases)} cases, {len(expressions)} expressions")
 

@@ -20,12 +20,15 @@ import subprocess
 import sys
 import tempfile
 
-import corpus
-import llama
-import texts
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3]))
 
-SKIPPED = 77
-ROOT = pathlib.Path(__file__).parents[3]
+from bench.lib.skips import Skipped, skip
+from bench.peers.tokenizers import corpus, llama, texts
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+Fixture = tuple[str, dict, list[dict], list[bytes]]  # kind, keys of the vocabulary, what is asked of it, texts
 
 
 def escape(data: bytes) -> str:
@@ -38,13 +41,17 @@ def columns_of(kind: str, pre_tokenizers: list[str]) -> list[dict]:
     plain = {"add": False, "parse": False}
     special = {"add": True, "parse": True}
     if kind == "spm":
-        return [plain, special, {"tokenizer.ggml.add_space_prefix": False} | special,
-                {"general.name": "Phi-3 mini", "tokenizer.ggml.add_eos_token": True} | special]
+        return [
+            plain,
+            special,
+            {"tokenizer.ggml.add_space_prefix": False} | special,
+            {"general.name": "Phi-3 mini", "tokenizer.ggml.add_eos_token": True} | special,
+        ]
     return [{"tokenizer.ggml.pre": pre} | flags for pre in pre_tokenizers for flags in (plain, special)]
 
 
 def write_cases(path: pathlib.Path, keys: dict, columns: list[dict], cases: list[bytes], command: list[str]) -> None:
-    import vocabularies
+    from bench.peers.tokenizers import vocabularies
 
     answers: list[list[str]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +71,7 @@ def write_cases(path: pathlib.Path, keys: dict, columns: list[dict], cases: list
 
 
 def write_pieces(path: pathlib.Path, keys: dict, command: list[str]) -> None:
-    import vocabularies
+    from bench.peers.tokenizers import vocabularies
 
     control = 1 << 0 | 1 << 3  # unknown, control
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +85,33 @@ def write_pieces(path: pathlib.Path, keys: dict, command: list[str]) -> None:
             file.write(f"{int(bool(attributes & control))}\t{ends}\t{escape(piece)}\n")
 
 
-def main() -> int:
+def fixtures(
+    training: list[str], cases: list[bytes], size: str, pre_tokenizers: list[str], every_character: bool
+) -> list[Fixture]:
+    from bench.peers.tokenizers import vocabularies
+
+    spm, bpe = {"small": (900, 1000), "large": (16_000, 24_000)}[size]
+    found = [
+        ("spm", vocabularies.sentence_piece(training, spm), columns_of("spm", []), cases),
+        ("bpe", vocabularies.byte_level(training, bpe), columns_of("bpe", pre_tokenizers), cases),
+    ]
+    if size == "large":
+        found.append(("phrases", vocabularies.sentence_piece(training, spm, phrases=True), columns_of("spm", []), cases))
+    if every_character:
+        columns = columns_of("bpe", ["gpt-2", "llama-bpe", "qwen35", "deepseek-v3"])[::2]
+        found.append(("pairs", vocabularies.byte_pairs(), columns, texts.every_character()))
+    return found
+
+
+def write_fixture(out: pathlib.Path, fixture: Fixture, command: list[str]) -> None:
+    kind, keys, columns, cases = fixture
+    (out / f"{kind}.json").write_text(json.dumps(keys, ensure_ascii=False) + "\n")
+    write_cases(out / f"{kind}.tsv", keys, columns, cases, command)
+    write_pieces(out / f"{kind}.pieces.tsv", {"tokenizer.ggml.pre": "gpt-2"} | keys, command)
+    print(f"{kind}: {len(cases)} texts, {len(columns)} ways", file=sys.stderr)
+
+
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llama", type=pathlib.Path, required=True, help="folder that bench/peers/get_llama.sh filled")
     parser.add_argument("--cases", type=int, default=10_000)
@@ -88,40 +121,46 @@ def main() -> int:
     parser.add_argument("--longest", type=int, default=10_000, help="leave out texts of more bytes")
     parser.add_argument("--every-character", action="store_true", help="also compare how each code point is classed")
     parser.add_argument("--pre", nargs="*", help="pre-tokenizers of byte-level BPE; all that are known by default")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            import vocabularies
+    return parser.parse_args()
 
-            command = llama.build(arguments.llama, pathlib.Path(scratch))
-        except (ImportError, llama.Unavailable) as missing:
-            print(f"skipped: {missing}", file=sys.stderr)
-            return SKIPPED
-        out = arguments.keep or pathlib.Path(scratch) / "fixture"
+
+def main() -> int:
+    arguments = parse()
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = pathlib.Path(folder)
+        try:
+            from bench.peers.tokenizers import vocabularies
+
+            command = llama.build(arguments.llama, scratch)
+        except (ImportError, Skipped) as reason:
+            return skip(reason)
+        out = arguments.keep or scratch / "fixture"
         out.mkdir(parents=True, exist_ok=True)
-        training = corpus.pieces(1, 3_000_000)
-        cases = [text for text in texts.hard(arguments.seed, arguments.cases, corpus.pieces(2, 3_000_000))
-                 if len(text) <= arguments.longest]
-        sizes = {"small": (900, 1000), "large": (16_000, 24_000)}[arguments.size]
+        hard = texts.hard(arguments.seed, arguments.cases, corpus.pieces(2, 3_000_000))
+        cases = [text for text in hard if len(text) <= arguments.longest]
         pre_tokenizers = arguments.pre or vocabularies.PRE_TOKENIZERS
-        fixtures = [("spm", vocabularies.sentence_piece(training, sizes[0]), columns_of("spm", []), cases),
-                    ("bpe", vocabularies.byte_level(training, sizes[1]), columns_of("bpe", pre_tokenizers), cases)]
-        if arguments.size == "large":
-            keys = vocabularies.sentence_piece(training, sizes[0], phrases=True)
-            fixtures.append(("phrases", keys, columns_of("spm", []), cases))
-        if arguments.every_character:
-            columns = columns_of("bpe", ["gpt-2", "llama-bpe", "qwen35", "deepseek-v3"])[::2]
-            fixtures.append(("pairs", vocabularies.byte_pairs(), columns, texts.every_character()))
-        for kind, keys, columns, of_kind in fixtures:
-            (out / f"{kind}.json").write_text(json.dumps(keys, ensure_ascii=False) + "\n")
-            write_cases(out / f"{kind}.tsv", keys, columns, of_kind, command)
-            write_pieces(out / f"{kind}.pieces.tsv", {"tokenizer.ggml.pre": "gpt-2"} | keys, command)
-            print(f"{kind}: {len(of_kind)} texts, {len(columns)} ways", file=sys.stderr)
-        if arguments.keep:
-            return 0
-        maven = shutil.which("mvn")
-        return subprocess.run([maven, "-q", "-f", ROOT / "pom.xml", "-pl", "java/core", "-am", "test", "-Dtest=TokenizerParityTest",
-                               "-Dsurefire.failIfNoSpecifiedTests=false", f"-Dicformer.tokenizers={out}"]).returncode
+        training = corpus.pieces(1, 3_000_000)
+        for fixture in fixtures(training, cases, arguments.size, pre_tokenizers, arguments.every_character):
+            write_fixture(out, fixture, command)
+        return 0 if arguments.keep else java_test(out)
+
+
+def java_test(fixture: pathlib.Path) -> int:
+    """The Java test on a fixture; its exit code."""
+    command = [
+        shutil.which("mvn"),
+        "-q",
+        "-f",
+        ROOT / "pom.xml",
+        "-pl",
+        "java/core",
+        "-am",
+        "test",
+        "-Dtest=TokenizerParityTest",
+        "-Dsurefire.failIfNoSpecifiedTests=false",
+        f"-Dicformer.tokenizers={fixture}",
+    ]
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

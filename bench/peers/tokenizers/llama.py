@@ -3,13 +3,11 @@
 import pathlib
 import struct
 import subprocess
-import sys
+from typing import Any
+
+from bench.peers import packages
 
 HERE = pathlib.Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
-
-import packages  # noqa: E402
-from packages import Unavailable  # noqa: E402, F401
 
 
 def build(root: pathlib.Path, folder: pathlib.Path) -> list[str]:
@@ -20,7 +18,7 @@ def build(root: pathlib.Path, folder: pathlib.Path) -> list[str]:
 class Vocabulary:
     """The vocabulary of one GGUF file in a process of its own."""
 
-    def __init__(self, command: list[str], model: pathlib.Path):
+    def __init__(self, command: list[str], model: pathlib.Path) -> None:
         self._process = subprocess.Popen([*command, str(model)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def _ask(self, request: bytes) -> None:
@@ -58,8 +56,8 @@ class Vocabulary:
         self._process.stdin.close()
         self._process.wait()
 
-    def __enter__(self):
+    def __enter__(self) -> "Vocabulary":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()

@@ -1,0 +1,1 @@
+"""Benches: peers, quality, devices, and what draws their results."""

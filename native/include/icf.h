@@ -149,7 +149,7 @@ ICF_API icf_status icf_quantize_rows(int32_t type, const float *rows, long long 
 ICF_API icf_status icf_dequantize_rows(int32_t type, const void *source, long long source_bytes, long long n_rows,
                                        long long row_length, float *rows, icf_error *error);
 
-/* ---- GGUF files: metadata and the list of tensors, without any weights ------------------------------------------------ */
+/* ---- GGUF files: metadata, and tensors as they lie there --------------------------------------------------------------- */
 
 typedef struct icf_gguf icf_gguf;
 
@@ -173,9 +173,10 @@ typedef struct icf_key_info {
     int32_t struct_size;
     int32_t kind;       /* an icf_value_kind, of the elements where it is an array */
     int32_t is_array;   /* 1: an array of `count` elements */
-    int32_t reserved;
+    int32_t file_type;  /* number of the value's type in the GGUF format, such as 4 (u32), 8 (text) and 9 (array) */
     long long count;    /* number of elements; 1 where it is not an array */
-    const char *name;   /* valid until the file (or the model, the digester it belongs to) is closed */
+    const char *name;   /* UTF-8; valid until the file (or the model, the digester it belongs to) is closed */
+    long long bytes;    /* size of the value in the file, for icf_gguf_read_key_bytes */
 } icf_key_info;
 
 typedef struct icf_tensor_info {
@@ -184,10 +185,11 @@ typedef struct icf_tensor_info {
     long long shape[4];   /* elements per dimension, the fastest first; 1 for dimensions it does not have */
     long long offset;     /* of its data, in bytes from data_offset */
     long long bytes;      /* of its data */
-    const char *name;     /* valid until the file (or the model, the digester it belongs to) is closed */
+    const char *name;     /* UTF-8; valid until the file (or the model, the digester it belongs to) is closed */
 } icf_tensor_info;
 
-/* Opens a GGUF file of any architecture. `path` is UTF-8. */
+/* Opens a GGUF file of any architecture. `path` is UTF-8. The file stays open until it is closed here, and must not be written
+ * to meanwhile. Two keys or tensors of one name, and names that are not UTF-8, are ICF_ERROR_FORMAT. */
 ICF_API icf_status icf_gguf_open(const char *path, icf_gguf **out, icf_error *error);
 ICF_API void icf_gguf_close(icf_gguf *file);
 
@@ -213,11 +215,27 @@ ICF_API icf_status icf_gguf_read_floats(const icf_gguf *file, long long index, l
 ICF_API icf_status icf_gguf_read_texts(const icf_gguf *file, long long index, long long first, long long count, char *bytes,
                                        long long capacity, long long *ends, icf_error *error);
 
+/* Bytes first_byte … first_byte + n_bytes - 1 of the value of a key of any kind, as they lie in the file, little-endian: a
+ * text is its length (8 bytes) and its bytes, an array the number of its elements' type (4), their count (8) and the elements.
+ * After the number of the key's `file_type` (4) they stand in another GGUF file as they are. */
+ICF_API icf_status icf_gguf_read_key_bytes(const icf_gguf *file, long long index, long long first_byte, long long n_bytes,
+                                           void *data, icf_error *error);
+
+/* Hash of the file's vocabulary, as icf_model_info.vocab_hash; 0 for a file without one, and for NULL. It is computed anew
+ * with each call. */
+ICF_API long long icf_gguf_vocab_hash(const icf_gguf *file);
+
 /* Index of a tensor; -1 if the file does not have it. */
 ICF_API long long icf_gguf_find_tensor(const icf_gguf *file, const char *name);
 
 /* Fills `info`, whose struct_size is set, with tensor `index`, 0 <= index < n_tensors. */
 ICF_API icf_status icf_gguf_describe_tensor(const icf_gguf *file, long long index, icf_tensor_info *info, icf_error *error);
+
+/* Bytes first_byte … first_byte + n_bytes - 1 of the data of tensor `index`, as they lie in the file: icf_dequantize_rows makes
+ * floats of whole rows. They are read from the file, not from a map of it: a file that was shortened or written to since it was
+ * opened is ICF_ERROR_IO. A call takes as long as its bytes are many: give large tensors in portions. */
+ICF_API icf_status icf_gguf_read_tensor(const icf_gguf *file, long long index, long long first_byte, long long n_bytes,
+                                        void *data, icf_error *error);
 
 /* ---- Model: the weights of an LLM, immutable -------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "quantize.h"
 #include "session.h"
 #include "sampling.h"
+#include "utf8.h"
 
 #include <atomic>
 #include <cstring>
@@ -120,8 +121,20 @@ void check_elements(const GgufFile & file, long long key, long long first, long 
     }
 }
 
+// Bytes first … first + count - 1 of a key's value or a tensor's data.
+void check_bytes(long long first, long long count, long long size, const char * what, const char * name) {
+    if (first < 0 || count < 0 || first > size - count) {
+        fail(ICF_ERROR_ARGUMENT, "%s '%s' has %lld bytes; %lld from byte %lld on do not exist", what, name, size, count, first);
+    }
+}
+
 const GgufFile & file_of(const icf_gguf * handle) {
     return *deref(handle, "file").file;
+}
+
+const TensorEntry & tensor_of(const GgufFile & file, long long index) {
+    require(index >= 0 && index < static_cast<long long>(file.tensors().size()), "the file has no tensor of that index");
+    return file.tensors()[static_cast<size_t>(index)];
 }
 
 } // namespace
@@ -260,8 +273,10 @@ icf_status icf_gguf_describe_key(const icf_gguf * handle, long long index, icf_k
         write_info(info, [&](icf_key_info & i) {
             i.kind = file.key_kind(index);
             i.is_array = file.key_is_array(index);
+            i.file_type = static_cast<int32_t>(file.key_file_type(index));
             i.count = file.key_length(index);
             i.name = file.key_name(index);
+            i.bytes = static_cast<long long>(file.key_bytes(index).size());
         });
     });
 }
@@ -311,15 +326,41 @@ icf_status icf_gguf_read_texts(const icf_gguf * handle, long long index, long lo
     });
 }
 
+icf_status icf_gguf_read_key_bytes(const icf_gguf * handle, long long index, long long first_byte, long long n_bytes, void * data,
+                                   icf_error * error) {
+    return guard(error, [&] {
+        const GgufFile & file = file_of(handle);
+        const std::string_view value = file.key_bytes(index);
+        check_bytes(first_byte, n_bytes, static_cast<long long>(value.size()), "key", file.key_name(index));
+        check_pointer(data, n_bytes, "data");
+        if (n_bytes > 0) {
+            memcpy(data, value.data() + first_byte, static_cast<size_t>(n_bytes));
+        }
+    });
+}
+
+long long icf_gguf_vocab_hash(const icf_gguf * file) {
+    return file ? hash_vocabulary(*file->file) : 0;
+}
+
 long long icf_gguf_find_tensor(const icf_gguf * file, const char * name) {
     return file && name ? file->file->find_tensor(name) : -1;
 }
 
+icf_status icf_gguf_read_tensor(const icf_gguf * handle, long long index, long long first_byte, long long n_bytes, void * data,
+                                icf_error * error) {
+    return guard(error, [&] {
+        const GgufFile & file = file_of(handle);
+        const TensorEntry & tensor = tensor_of(file, index);
+        check_bytes(first_byte, n_bytes, static_cast<long long>(tensor.bytes), "tensor", tensor.name.c_str());
+        check_pointer(data, n_bytes, "data");
+        file.read_tensor(tensor, static_cast<uint64_t>(first_byte), data, static_cast<size_t>(n_bytes));
+    });
+}
+
 icf_status icf_gguf_describe_tensor(const icf_gguf * handle, long long index, icf_tensor_info * info, icf_error * error) {
     return guard(error, [&] {
-        const std::vector<TensorEntry> & tensors = file_of(handle).tensors();
-        require(index >= 0 && index < static_cast<long long>(tensors.size()), "the file has no tensor of that index");
-        const TensorEntry & tensor = tensors[static_cast<size_t>(index)];
+        const TensorEntry & tensor = tensor_of(file_of(handle), index);
         write_info(info, [&](icf_tensor_info & i) {
             i.type = tensor.type;
             for (int d = 0; d < 4; d++) {

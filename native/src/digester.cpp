@@ -1,6 +1,7 @@
 #include "digester.h"
 
 #include "error.h"
+#include "utf8.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -1,5 +1,7 @@
 #include "error.h"
 
+#include "utf8.h"
+
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -30,37 +32,24 @@ void fail(icf_status status, const char * format, ...) {
     throw Error(status, std::move(message));
 }
 
-// Bytes of the UTF-8 character that begins at `at`; 0 if there is none, or only a control character.
-static size_t character_length(const char * at) {
-    const auto byte = [&](size_t i) { return static_cast<unsigned char>(at[i]); };
-    if (byte(0) < 0x80) {
-        return byte(0) >= 0x20 && byte(0) != 0x7F;
-    }
-    const size_t length = byte(0) >= 0xF0 ? 4 : byte(0) >= 0xE0 ? 3 : 2;
-    uint32_t code = byte(0) & (0xFFu >> (length + 1));
-    for (size_t i = 1; i < length; i++) {
-        if ((byte(i) & 0xC0) != 0x80) {
-            return 0;
-        }
-        code = code << 6 | (byte(i) & 0x3F);
-    }
-    static const uint32_t least[] = {0, 0, 0xA0, 0x800, 0x10000}; // what fewer bytes hold is no character; 80 … 9F are controls
-    const bool valid = byte(0) >= 0xC0 && byte(0) < 0xF8 && code >= least[length] && code <= 0x10FFFF;
-    return valid && (code < 0xD800 || code > 0xDFFF) ? length : 0;
+static bool is_control(std::string_view character) {
+    const auto byte = [&](size_t i) { return static_cast<unsigned char>(character[i]); };
+    return byte(0) < 0x20 || byte(0) == 0x7F || (byte(0) == 0xC2 && byte(1) < 0xA0);
 }
 
 // Messages hold names out of files: bytes that are not printable UTF-8 become '?'. Cuts between two characters.
-static void copy_message(char * target, size_t capacity, const char * source) {
+static void copy_message(char * target, size_t capacity, std::string_view source) {
     char * const end = target + capacity - 1;
-    while (*source) {
-        const size_t length = character_length(source);
-        const size_t count = length ? length : 1;
+    while (!source.empty()) {
+        const size_t length = utf8_length(source);
+        const bool printable = length > 0 && !is_control(source);
+        const size_t count = printable ? length : 1;
         if (count > static_cast<size_t>(end - target)) {
             break;
         }
-        memcpy(target, length ? source : "?", count);
+        memcpy(target, printable ? source.data() : "?", count);
         target += count;
-        source += count;
+        source.remove_prefix(count);
     }
     *target = '\0';
 }

@@ -1,6 +1,7 @@
 #include "gguf_file.h"
 
 #include "error.h"
+#include "utf8.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -145,6 +146,8 @@ private:
         return {bytes, static_cast<size_t>(length)};
     }
 
+    static bool is_proper_name(const std::string & name) { return name.find('\0') == std::string::npos && is_utf8(name); }
+
     void read_header() {
         if (file_.handle_.size() < 24 || memcmp(take(4), "GGUF", 4) != 0) {
             fail(ICF_ERROR_FORMAT, "%s: not a GGUF file", file_.path_.c_str());
@@ -166,10 +169,11 @@ private:
     void read_key() {
         Key key;
         key.name = std::string(take_string());
-        if (key.name.empty() || key.name.find('\0') != std::string::npos) {
+        if (key.name.empty() || !is_proper_name(key.name)) {
             refuse("a key without a proper name");
         }
         key.type = take_value<uint32_t>();
+        key.value = position_;
         key.is_array = key.type == TYPE_ARRAY;
         key.count = 1;
         if (key.is_array) {
@@ -189,6 +193,7 @@ private:
         } else {
             take(key.count * type_bytes[key.type]);
         }
+        key.end = position_;
         file_.keys_.push_back(std::move(key));
     }
 
@@ -220,8 +225,11 @@ private:
         TensorEntry tensor;
         tensor.name = std::string(take_string());
         const char * name = tensor.name.c_str();
-        if (tensor.name.empty() || tensor.name.size() >= GGML_MAX_NAME || tensor.name.find('\0') != std::string::npos) {
+        if (tensor.name.empty() || tensor.name.size() >= GGML_MAX_NAME) {
             refuse(text("a tensor's name has %zu bytes, 1 to %d are allowed", tensor.name.size(), GGML_MAX_NAME - 1));
+        }
+        if (!is_proper_name(tensor.name)) {
+            refuse("a tensor without a proper name");
         }
         const uint32_t n_dims = take_value<uint32_t>();
         if (n_dims < 1 || n_dims > GGML_MAX_DIMS) {
@@ -345,6 +353,14 @@ long long GgufFile::key_length(long long key) const {
     return static_cast<long long>(key_at(key).count);
 }
 
+uint32_t GgufFile::key_file_type(long long key) const {
+    return key_at(key).is_array ? static_cast<uint32_t>(TYPE_ARRAY) : key_at(key).type;
+}
+
+std::string_view GgufFile::key_bytes(long long key) const {
+    return {metadata_.data() + key_at(key).value, key_at(key).end - key_at(key).value};
+}
+
 template <typename T> static T load(const char * bytes) {
     T value;
     memcpy(&value, bytes, sizeof(T));
@@ -425,6 +441,11 @@ std::optional<std::string> GgufFile::string(const std::string & name) const {
 long long GgufFile::find_tensor(std::string_view name) const {
     const auto found = tensor_index_.find(name);
     return found == tensor_index_.end() ? -1 : static_cast<long long>(found->second);
+}
+
+void GgufFile::read_tensor(const TensorEntry & tensor, uint64_t first, void * target, size_t count) const {
+    handle_.check_unchanged();
+    handle_.read(data_offset_ + tensor.offset + first, target, count);
 }
 
 } // namespace icf

@@ -69,6 +69,10 @@ public:
     double number_at(long long key, long long element) const;
     std::string_view text_at(long long key, long long element) const;
 
+    // A key's value as it lies in the file, and the number of its type there.
+    uint32_t key_file_type(long long key) const;
+    std::string_view key_bytes(long long key) const;
+
     // Keys, by name: nothing where the file has none; another kind than asked for is ICF_ERROR_FORMAT.
     std::optional<long long> integer(const std::string & name) const;
     std::optional<double> number(const std::string & name) const;
@@ -77,13 +81,18 @@ public:
     const std::vector<TensorEntry> & tensors() const { return tensors_; }
     long long find_tensor(std::string_view name) const; // -1: none
 
+    // Bytes first … first + count - 1 of a tensor's data. ICF_ERROR_IO if the file was written to since it was opened.
+    void read_tensor(const TensorEntry & tensor, uint64_t first, void * target, size_t count) const;
+
 private:
     struct Key {
         std::string name;
         uint32_t type; // of the elements
         bool is_array;
         uint64_t count;
-        size_t begin;                  // of the first element in metadata_
+        size_t value;                  // where its value begins in metadata_
+        size_t begin;                  // of the first element
+        size_t end;                    // of the value
         std::vector<uint32_t> texts;   // where each text's length stands in metadata_
     };
 

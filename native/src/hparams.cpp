@@ -218,7 +218,7 @@ void Hash::add(const void * bytes, size_t count) {
 
 long long hash_vocabulary(const GgufFile & file) {
     const long long key = file.find_key("tokenizer.ggml.tokens");
-    if (key < 0 || file.key_kind(key) != ICF_VALUE_TEXT) {
+    if (key < 0 || !file.key_is_array(key) || file.key_kind(key) != ICF_VALUE_TEXT) {
         return 0;
     }
     Hash hash;

@@ -1,6 +1,7 @@
 #include "model.h"
 
 #include "error.h"
+#include "utf8.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -142,15 +143,6 @@ long long Model::compute_fingerprint() const {
     hash.add(vocab_hash_);
     hash_tensor(hash, *file_, "output_norm.weight");
     return hash.value();
-}
-
-void copy_field(char * target, size_t capacity, const std::string & source) {
-    size_t count = std::min(source.size(), capacity - 1);
-    while (count > 0 && count < source.size() && (static_cast<unsigned char>(source[count]) & 0xC0) == 0x80) {
-        count--;
-    }
-    memcpy(target, source.data(), count);
-    memset(target + count, 0, capacity - count);
 }
 
 long long Model::product_bytes(const LayerRange & layers) const {

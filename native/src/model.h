@@ -65,7 +65,4 @@ int layers_that_fit(long long free, long long other_bytes, const std::vector<lon
 // Adds a tensor's data to a hash, read from the file.
 void hash_tensor(Hash & hash, const GgufFile & file, const char * name);
 
-// Copies `source` into a field of `capacity` bytes, cut to fit between two characters of UTF-8.
-void copy_field(char * target, size_t capacity, const std::string & source);
-
 } // namespace icf

@@ -278,6 +278,150 @@ static void gguf_values(void) {
     icf_gguf_close(file);
 }
 
+/* A key's value as it lies in the file. */
+static void gguf_key_bytes(void) {
+    icf_gguf *file = NULL;
+    REQUIRE_OK(icf_gguf_open(MODEL, &file, error));
+    icf_key_info key;
+    unsigned char bytes[32];
+    key.struct_size = sizeof(key);
+    const long long width = icf_gguf_find_key(file, "llama.embedding_length");
+    CHECK_OK(icf_gguf_describe_key(file, width, &key, error));
+    CHECK_EQUAL(4, key.file_type); /* u32 */
+    REQUIRE(key.bytes == 4);
+    CHECK_OK(icf_gguf_read_key_bytes(file, width, 0, 4, bytes, error));
+    CHECK(memcmp(bytes, "\x20\0\0\0", 4) == 0);
+    const long long architecture = icf_gguf_find_key(file, "general.architecture");
+    CHECK_OK(icf_gguf_describe_key(file, architecture, &key, error));
+    CHECK_EQUAL(8, key.file_type); /* text */
+    REQUIRE(key.bytes == 8 + 5);
+    CHECK_OK(icf_gguf_read_key_bytes(file, architecture, 0, 13, bytes, error));
+    CHECK(memcmp(bytes, "\5\0\0\0\0\0\0\0llama", 13) == 0);
+    CHECK_OK(icf_gguf_read_key_bytes(file, architecture, 10, 3, bytes, error));
+    CHECK(memcmp(bytes, "ama", 3) == 0);
+
+    const long long tokens = icf_gguf_find_key(file, "tokenizer.ggml.tokens");
+    static char texts[8192];
+    long long ends[N_VOCAB];
+    CHECK_OK(icf_gguf_describe_key(file, tokens, &key, error));
+    CHECK_EQUAL(9, key.file_type); /* array */
+    CHECK_OK(icf_gguf_read_texts(file, tokens, 0, N_VOCAB, texts, sizeof(texts), ends, error));
+    CHECK_EQUAL(4 + 8 + 8 * N_VOCAB + ends[N_VOCAB - 1], key.bytes);
+    CHECK_OK(icf_gguf_read_key_bytes(file, tokens, 0, 20, bytes, error));
+    CHECK(memcmp(bytes, "\x08\0\0\0\x14\x01\0\0\0\0\0\0", 12) == 0); /* texts, 276 of them */
+    CHECK_EQUAL(ends[0], bytes[12]);
+
+    CHECK_OK(icf_gguf_read_key_bytes(file, width, 4, 0, NULL, error));
+    const long long ranges[][2] = {{-1, 1}, {0, -1}, {0, 5}, {4, 1}, {INT64_MAX, 1}, {1, INT64_MAX}, {INT64_MIN, 1}, {0, INT64_MIN}};
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_key_bytes(file, width, ranges[i][0], ranges[i][1], bytes, error));
+    }
+    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_key_bytes(file, width, 0, 1, NULL, error));
+    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_key_bytes(file, -1, 0, 1, bytes, error));
+    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_key_bytes(file, 1 << 20, 0, 0, bytes, error));
+    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_key_bytes(NULL, 0, 0, 1, bytes, error));
+    icf_gguf_close(file);
+}
+
+/* Data of tensors, whole and in parts, and what a caller gets wrong. */
+static void gguf_tensors(void) {
+    icf_gguf *file = NULL;
+    REQUIRE_OK(icf_gguf_open(MODEL, &file, error));
+    icf_tensor_info tensor;
+    tensor.struct_size = sizeof(tensor);
+    const long long embeddings = icf_gguf_find_tensor(file, "token_embd.weight");
+    REQUIRE_OK(icf_gguf_describe_tensor(file, embeddings, &tensor, error));
+    static float whole[N_VOCAB * N_EMBD];
+    float rows[2 * N_EMBD], embedded[2 * N_EMBD];
+    REQUIRE(tensor.type == ICF_TYPE_F32 && tensor.bytes == (long long)sizeof(whole));
+    CHECK_OK(icf_gguf_read_tensor(file, embeddings, 0, tensor.bytes, whole, error));
+    CHECK_OK(icf_gguf_read_tensor(file, embeddings, 7 * N_EMBD * 4, sizeof(rows), rows, error));
+    CHECK(memcmp(rows, whole + 7 * N_EMBD, sizeof(rows)) == 0);
+    icf_model *m = open_model(MODEL);
+    const int32_t wanted[] = {7, 8};
+    CHECK_OK(icf_model_embed_tokens(m, wanted, 2, embedded, 2 * N_EMBD, error));
+    CHECK(memcmp(rows, embedded, sizeof(rows)) == 0);
+    CHECK_OK(icf_gguf_read_tensor(icf_model_gguf(m), embeddings, 0, sizeof(rows), rows, error));
+    CHECK(memcmp(rows, whole, sizeof(rows)) == 0);
+    icf_model_close(m);
+
+    CHECK_OK(icf_gguf_read_tensor(file, embeddings, tensor.bytes, 0, NULL, error));
+    const long long ranges[][2] = {{-1, 1}, {0, -1}, {0, tensor.bytes + 1}, {tensor.bytes, 1}, {INT64_MAX, 1}, {1, INT64_MAX},
+                                   {INT64_MIN, 1}, {0, INT64_MIN}};
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_tensor(file, embeddings, ranges[i][0], ranges[i][1], rows, error));
+    }
+    CHECK(strstr(check_error.message, "token_embd.weight"));
+    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_tensor(file, embeddings, 0, 1, NULL, error));
+    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_tensor(file, -1, 0, 1, rows, error));
+    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_tensor(file, 1 << 20, 0, 0, rows, error));
+    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_tensor(NULL, 0, 0, 1, rows, error));
+    icf_gguf_close(file);
+}
+
+/* A marker as a caller reads it who opens no digester. */
+static void gguf_marker(void) {
+    icf_gguf *file = NULL;
+    REQUIRE_OK(icf_gguf_open(FORMER, &file, error));
+    float read[N_EMBD], row[N_EMBD], given[N_EMBD];
+    const long long marker = icf_gguf_find_tensor(file, "marker_ft.weight");
+    CHECK_OK(icf_gguf_read_tensor(file, marker, 0, sizeof(read), read, error));
+    CHECK_OK(icf_dequantize_rows(ICF_TYPE_F32, read, sizeof(read), 1, N_EMBD, row, error));
+    icf_digester *d = open_digester(NULL);
+    CHECK_OK(icf_digester_marker(d, ICF_MARKER_FT, given, N_EMBD, error));
+    CHECK(memcmp(row, given, sizeof(row)) == 0);
+    icf_digester_close(d);
+    icf_gguf_close(file);
+}
+
+static void gguf_vocabulary(void) {
+    icf_gguf *file = NULL;
+    icf_model_info info;
+    info.struct_size = sizeof(info);
+    icf_model *m = open_model(MODEL);
+    CHECK_OK(icf_model_describe(m, &info, error));
+    REQUIRE_OK(icf_gguf_open(MODEL, &file, error));
+    CHECK(info.vocab_hash != 0);
+    CHECK_EQUAL(info.vocab_hash, icf_gguf_vocab_hash(file));
+    CHECK_EQUAL(info.vocab_hash, icf_gguf_vocab_hash(icf_model_gguf(m)));
+    icf_gguf_close(file);
+    icf_model_close(m);
+    REQUIRE_OK(icf_gguf_open(FORMER, &file, error));
+    CHECK_EQUAL(0, icf_gguf_vocab_hash(file)); /* it has no vocabulary */
+    icf_gguf_close(file);
+    CHECK_EQUAL(0, icf_gguf_vocab_hash(NULL));
+}
+
+/* A file that is cut short or written to while it is open: metadata stay, data are refused, and nothing crashes. */
+static void gguf_changed_meanwhile(void) {
+    static char bytes[200000];
+    char path[] = "/tmp/icf-test-XXXXXX";
+    const int descriptor = mkstemp(path);
+    FILE *source = fopen(MODEL, "rb");
+    REQUIRE(descriptor >= 0 && source);
+    const size_t count = fread(bytes, 1, sizeof(bytes), source);
+    fclose(source);
+    CHECK_EQUAL(count, write(descriptor, bytes, count));
+    icf_gguf *file = NULL;
+    REQUIRE_OK(icf_gguf_open(path, &file, error));
+    CHECK_EQUAL(0, unlink(path)); /* it stays open */
+    float row[N_EMBD];
+    const long long norm = icf_gguf_find_tensor(file, "output_norm.weight");
+    const long long width = icf_gguf_find_key(file, "llama.embedding_length");
+    CHECK_OK(icf_gguf_read_tensor(file, norm, 0, sizeof(row), row, error));
+    CHECK_EQUAL(0, ftruncate(descriptor, (off_t)count / 2));
+    CHECK_STATUS(ICF_ERROR_IO, icf_gguf_read_tensor(file, norm, 0, sizeof(row), row, error));
+    CHECK(strstr(check_error.message, path));
+    long long integer = 0;
+    CHECK_OK(icf_gguf_read_integers(file, width, 0, 1, &integer, error));
+    CHECK_EQUAL(N_EMBD, integer);
+    CHECK_EQUAL(0, ftruncate(descriptor, 0));
+    CHECK_STATUS(ICF_ERROR_IO, icf_gguf_read_tensor(file, norm, 0, sizeof(row), row, error));
+    CHECK(icf_gguf_read_tensor(file, norm, 0, sizeof(row), row, NULL) == ICF_ERROR_IO);
+    icf_gguf_close(file);
+    CHECK_EQUAL(0, close(descriptor));
+}
+
 /* ---- Opening what is not there or not right ---- */
 
 static void check_refused(icf_status expected, const char *path) {
@@ -795,6 +939,11 @@ int main(void) {
     RUN(quantize);
     RUN(gguf);
     RUN(gguf_values);
+    RUN(gguf_key_bytes);
+    RUN(gguf_tensors);
+    RUN(gguf_marker);
+    RUN(gguf_vocabulary);
+    RUN(gguf_changed_meanwhile);
     RUN(files_that_cannot_be_opened);
     RUN(model);
     RUN(model_options);

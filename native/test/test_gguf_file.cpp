@@ -47,6 +47,16 @@ static void values_of_every_type() {
     CHECK_TEXT("naïve", std::string(file.text_at(file.find_key("text"), 0)).c_str());
 }
 
+static void values_as_they_lie_in_the_file() {
+    const GgufBuilder builder = all_types();
+    const GgufFile file = open_bytes(builder.build());
+    for (const GgufBuilder::Key & key : builder.keys) {
+        const long long index = file.find_key(key.name);
+        CHECK_EQUAL(key.type, file.key_file_type(index));
+        CHECK_SAYING(file.key_bytes(index) == key.value, "the bytes of '%s' differ", key.name.c_str());
+    }
+}
+
 static void kinds_and_arrays() {
     const GgufFile file = open_bytes(all_types().build());
     const long long texts = file.find_key("texts");
@@ -162,6 +172,7 @@ static void every_fixture_opens() {
 
 int main() {
     RUN(values_of_every_type);
+    RUN(values_as_they_lie_in_the_file);
     RUN(kinds_and_arrays);
     RUN(wrong_use);
     RUN(values_by_name);

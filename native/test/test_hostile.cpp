@@ -82,6 +82,16 @@ static void string_lengths() {
     }
 }
 
+static std::string hexadecimal(const std::string & bytes) {
+    std::string digits;
+    for (char byte : bytes) {
+        char two[3];
+        snprintf(two, sizeof(two), "%02x", static_cast<unsigned>(static_cast<unsigned char>(byte)));
+        digits += two;
+    }
+    return digits;
+}
+
 static void names() {
     add_model("names", "empty key", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set_u32("", 1); });
     add_model("names", "zero byte in key", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set_u32(std::string("a\0b", 3), 1); });
@@ -90,6 +100,12 @@ static void names() {
               [](GgufBuilder & f) { f.add_floats(std::string("a\0b", 3), {1}, {0}); });
     add_model("names", "tensor name of 64 bytes", ICF_ERROR_FORMAT,
               [](GgufBuilder & f) { f.add_floats(std::string(64, 'n'), {1}, {0}); });
+    for (const char * name : {"\xff", "a\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80"}) {
+        add_model("names", "key that is not UTF-8: " + hexadecimal(name), ICF_ERROR_FORMAT,
+                  [&](GgufBuilder & f) { f.set_u32(name, 1); });
+        add_model("names", "tensor whose name is not UTF-8: " + hexadecimal(name), ICF_ERROR_FORMAT,
+                  [&](GgufBuilder & f) { f.add_floats(name, {1}, {0}); });
+    }
     add_model("names", "escape sequence in a key of the wrong kind", ICF_ERROR_UNSUPPORTED,
               [](GgufBuilder & f) { f.set_text("general.architecture", "\x1b]0;title\x07\xff\xfe"); });
 }
@@ -472,6 +488,7 @@ static void odd_but_valid() {
     odd("version 2", [](GgufBuilder & f) { f.version = 2; });
     odd("unknown keys of every type", [](GgufBuilder & f) {
         f.set("a", GGUF_U8, uint8_t(1)).set("b", GGUF_BOOL, uint8_t(7)).set("c", GGUF_F64, std::nan(""));
+        f.set_u32("größe 大小 \U0001F5DC", 1); // two, three and four bytes a character
         f.set_text("d", "").set_texts("e", {}).set_texts("f", {"", std::string("\0", 1), "\xff\xfe"});
     });
     odd("sizes of 64 bits and 8 bits", [](GgufBuilder & f) {

@@ -8,6 +8,7 @@ static void read_all(const icf_gguf * file) {
     icf_error error = {ICF_OK, ""};
     info.struct_size = sizeof(info);
     promise(icf_gguf_describe(file, &info, &error) == ICF_OK, "an open file can be described");
+    icf_gguf_vocab_hash(file);
     for (long long i = 0; i < info.n_keys; i++) {
         icf_key_info key;
         key.struct_size = sizeof(key);
@@ -28,6 +29,9 @@ static void read_all(const icf_gguf * file) {
             std::vector<long long> values(static_cast<size_t>(count));
             promise(icf_gguf_read_integers(file, i, 0, count, values.data(), &error) == ICF_OK, "integers can be read");
         }
+        std::vector<char> value(static_cast<size_t>(key.bytes) + 1);
+        promise(icf_gguf_read_key_bytes(file, i, 0, key.bytes, value.data(), &error) == ICF_OK, "the bytes of a value can be read");
+        promise(icf_gguf_read_key_bytes(file, i, key.bytes, 1, value.data(), &error) == ICF_ERROR_ARGUMENT, "and no byte beyond them");
         promise(icf_gguf_read_texts(file, i, count, 1, nullptr, 0, nullptr, &error) == ICF_ERROR_ARGUMENT, "no value beyond the last");
     }
     for (long long i = 0; i < info.n_tensors; i++) {
@@ -37,6 +41,9 @@ static void read_all(const icf_gguf * file) {
         promise(icf_gguf_find_tensor(file, tensor.name) == i, "every tensor is found by its name");
         promise(tensor.bytes > 0 && tensor.offset >= 0 && tensor.offset <= info.file_bytes - info.data_offset - tensor.bytes,
                 "every tensor lies within the file");
+        char last[2];
+        promise(icf_gguf_read_tensor(file, i, tensor.bytes - 1, 1, last, &error) == ICF_OK, "the last byte of a tensor can be read");
+        promise(icf_gguf_read_tensor(file, i, tensor.bytes - 1, 2, last, &error) == ICF_ERROR_ARGUMENT, "and none beyond it");
     }
 }
 

@@ -1447,6 +1447,131 @@ public class IcfNative extends IcfNative$shared {
         }
     }
 
+    private static class icf_gguf_read_key_bytes {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            IcfNative.C_INT,
+            IcfNative.C_POINTER,
+            IcfNative.C_LONG_LONG,
+            IcfNative.C_LONG_LONG,
+            IcfNative.C_LONG_LONG,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("icf_gguf_read_key_bytes");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * icf_status icf_gguf_read_key_bytes(const icf_gguf *file, long long index, long long first_byte, long long n_bytes, void *data, icf_error *error)
+     * }
+     */
+    public static FunctionDescriptor icf_gguf_read_key_bytes$descriptor() {
+        return icf_gguf_read_key_bytes.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * icf_status icf_gguf_read_key_bytes(const icf_gguf *file, long long index, long long first_byte, long long n_bytes, void *data, icf_error *error)
+     * }
+     */
+    public static MethodHandle icf_gguf_read_key_bytes$handle() {
+        return icf_gguf_read_key_bytes.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * icf_status icf_gguf_read_key_bytes(const icf_gguf *file, long long index, long long first_byte, long long n_bytes, void *data, icf_error *error)
+     * }
+     */
+    public static MemorySegment icf_gguf_read_key_bytes$address() {
+        return icf_gguf_read_key_bytes.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * icf_status icf_gguf_read_key_bytes(const icf_gguf *file, long long index, long long first_byte, long long n_bytes, void *data, icf_error *error)
+     * }
+     */
+    public static int icf_gguf_read_key_bytes(MemorySegment file, long index, long first_byte, long n_bytes, MemorySegment data, MemorySegment error) {
+        var mh$ = icf_gguf_read_key_bytes.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("icf_gguf_read_key_bytes", file, index, first_byte, n_bytes, data, error);
+            }
+            return (int)mh$.invokeExact(file, index, first_byte, n_bytes, data, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class icf_gguf_vocab_hash {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            IcfNative.C_LONG_LONG,
+            IcfNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("icf_gguf_vocab_hash");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * long long icf_gguf_vocab_hash(const icf_gguf *file)
+     * }
+     */
+    public static FunctionDescriptor icf_gguf_vocab_hash$descriptor() {
+        return icf_gguf_vocab_hash.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * long long icf_gguf_vocab_hash(const icf_gguf *file)
+     * }
+     */
+    public static MethodHandle icf_gguf_vocab_hash$handle() {
+        return icf_gguf_vocab_hash.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * long long icf_gguf_vocab_hash(const icf_gguf *file)
+     * }
+     */
+    public static MemorySegment icf_gguf_vocab_hash$address() {
+        return icf_gguf_vocab_hash.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * long long icf_gguf_vocab_hash(const icf_gguf *file)
+     * }
+     */
+    public static long icf_gguf_vocab_hash(MemorySegment file) {
+        var mh$ = icf_gguf_vocab_hash.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("icf_gguf_vocab_hash", file);
+            }
+            return (long)mh$.invokeExact(file);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class icf_gguf_find_tensor {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             IcfNative.C_LONG_LONG,
@@ -1564,6 +1689,71 @@ public class IcfNative extends IcfNative$shared {
                 traceDowncall("icf_gguf_describe_tensor", file, index, info, error);
             }
             return (int)mh$.invokeExact(file, index, info, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class icf_gguf_read_tensor {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            IcfNative.C_INT,
+            IcfNative.C_POINTER,
+            IcfNative.C_LONG_LONG,
+            IcfNative.C_LONG_LONG,
+            IcfNative.C_LONG_LONG,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("icf_gguf_read_tensor");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * icf_status icf_gguf_read_tensor(const icf_gguf *file, long long index, long long first_byte, long long n_bytes, void *data, icf_error *error)
+     * }
+     */
+    public static FunctionDescriptor icf_gguf_read_tensor$descriptor() {
+        return icf_gguf_read_tensor.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * icf_status icf_gguf_read_tensor(const icf_gguf *file, long long index, long long first_byte, long long n_bytes, void *data, icf_error *error)
+     * }
+     */
+    public static MethodHandle icf_gguf_read_tensor$handle() {
+        return icf_gguf_read_tensor.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * icf_status icf_gguf_read_tensor(const icf_gguf *file, long long index, long long first_byte, long long n_bytes, void *data, icf_error *error)
+     * }
+     */
+    public static MemorySegment icf_gguf_read_tensor$address() {
+        return icf_gguf_read_tensor.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * icf_status icf_gguf_read_tensor(const icf_gguf *file, long long index, long long first_byte, long long n_bytes, void *data, icf_error *error)
+     * }
+     */
+    public static int icf_gguf_read_tensor(MemorySegment file, long index, long first_byte, long n_bytes, MemorySegment data, MemorySegment error) {
+        var mh$ = icf_gguf_read_tensor.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("icf_gguf_read_tensor", file, index, first_byte, n_bytes, data, error);
+            }
+            return (int)mh$.invokeExact(file, index, first_byte, n_bytes, data, error);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -18,9 +18,10 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t struct_size;
  *     int32_t kind;
  *     int32_t is_array;
- *     int32_t reserved;
+ *     int32_t file_type;
  *     long long count;
  *     const char *name;
+ *     long long bytes;
  * }
  * }
  */
@@ -34,9 +35,10 @@ public class icf_key_info {
         IcfNative.C_INT.withName("struct_size"),
         IcfNative.C_INT.withName("kind"),
         IcfNative.C_INT.withName("is_array"),
-        IcfNative.C_INT.withName("reserved"),
+        IcfNative.C_INT.withName("file_type"),
         IcfNative.C_LONG_LONG.withName("count"),
-        IcfNative.C_POINTER.withName("name")
+        IcfNative.C_POINTER.withName("name"),
+        IcfNative.C_LONG_LONG.withName("bytes")
     ).withName("icf_key_info");
 
     /**
@@ -178,48 +180,48 @@ public class icf_key_info {
         struct.set(is_array$LAYOUT, is_array$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt file_type$LAYOUT = (OfInt)$LAYOUT.select(groupElement("file_type"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t file_type
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt file_type$layout() {
+        return file_type$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long file_type$OFFSET = $LAYOUT.byteOffset(groupElement("file_type"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t file_type
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long file_type$offset() {
+        return file_type$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t file_type
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int file_type(MemorySegment struct) {
+        return struct.get(file_type$LAYOUT, file_type$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t file_type
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void file_type(MemorySegment struct, int fieldValue) {
+        struct.set(file_type$LAYOUT, file_type$OFFSET, fieldValue);
     }
 
     private static final OfLong count$LAYOUT = (OfLong)$LAYOUT.select(groupElement("count"));
@@ -308,6 +310,50 @@ public class icf_key_info {
      */
     public static void name(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(name$LAYOUT, name$OFFSET, fieldValue);
+    }
+
+    private static final OfLong bytes$LAYOUT = (OfLong)$LAYOUT.select(groupElement("bytes"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * long long bytes
+     * }
+     */
+    public static final OfLong bytes$layout() {
+        return bytes$LAYOUT;
+    }
+
+    private static final long bytes$OFFSET = $LAYOUT.byteOffset(groupElement("bytes"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * long long bytes
+     * }
+     */
+    public static final long bytes$offset() {
+        return bytes$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * long long bytes
+     * }
+     */
+    public static long bytes(MemorySegment struct) {
+        return struct.get(bytes$LAYOUT, bytes$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * long long bytes
+     * }
+     */
+    public static void bytes(MemorySegment struct, long fieldValue) {
+        struct.set(bytes$LAYOUT, bytes$OFFSET, fieldValue);
     }
 
     /**

@@ -14,8 +14,12 @@
  *            length of the call, unless its function says "valid until". Callers own all buffers.
  * Threads    A model and a GGUF file may be used by any number of threads at once. A digester and a session take one call
  *            at a time, from any thread; a second one that comes meanwhile gets ICF_ERROR_STATE. No call may overlap the
- *            *_close of its own handle. Programs that share their cores with others set GOMP_SPINCOUNT=10000 before the
- *            library is loaded: a computation's threads spin for milliseconds otherwise, where they should sleep.
+ *            *_close of its own handle. OpenMP's threads spin between two operations of a
+ *            computation: for milliseconds by default, which stalls every other process on the machine and, with one busy
+ *            neighbour, the computation itself. A few microseconds bridge the gap; after that they should sleep. The first
+ *            icf_device_count therefore sets GOMP_SPINCOUNT=10000, where neither that nor OMP_WAIT_POLICY is set. OpenMP
+ *            reads it when it is loaded, which is with ggml's backends, unless ggml itself was built to need it: then
+ *            whoever loads this library has to set it before.
  * Time       No call runs longer than one chunk, or one batch of at most n_batch rows: loops over a long context,
  *            progress and cancellation belong to the caller.
  * Layout     Rows are contiguous float vectors of the model's embedding width n_embd, row after row; sizes of buffers are

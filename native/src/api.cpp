@@ -1,6 +1,7 @@
 // The entries of icf.h: arguments are checked, handles claimed, and the work is handed on.
 #include "digester.h"
 #include "error.h"
+#include "fingerprint.h"
 #include "model.h"
 #include "quantize.h"
 #include "session.h"

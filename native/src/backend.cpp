@@ -53,10 +53,7 @@ static std::string library_folder() {
     return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-// OpenMP's threads spin between two operations of a graph. By default they do so for milliseconds, which stalls every
-// other process on the machine and, with one busy neighbour, the computation itself. A few microseconds bridge the gap
-// between two operations; after that they sleep. A user's own setting is kept. OpenMP reads this when it is loaded: with
-// ggml's backends, unless ggml itself was built to need it. Then whoever loads this library has to set it before (icf.h).
+// Why is told in icf.h, Threads. A user's own setting is kept.
 static void bound_openmp_spinning() {
     if (!getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT")) {
         setenv("GOMP_SPINCOUNT", "10000", 1);
@@ -185,22 +182,20 @@ std::string device_features(const Device & device) {
 }
 
 // Asks whether a product with the weight could be computed if it lay in a buffer of that type.
-static bool can_multiply_from(const Device & device, ggml_tensor * weight, ggml_backend_buffer_type_t type) {
+static bool can_multiply_from(const Device & device, const ggml_tensor * weight, ggml_backend_buffer_type_t type) {
     const BufferPtr probe(ggml_backend_buft_alloc_buffer(type, 0));
     if (!probe) {
         return false;
     }
-    const TensorContext context(2);
+    const TensorContext context(3);
+    ggml_tensor * twin = ggml_dup_tensor(context.get(), weight);
     ggml_tensor * x = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, weight->ne[0], 512);
-    ggml_tensor * product = ggml_mul_mat(context.get(), weight, x);
-    ggml_backend_buffer_t before = weight->buffer;
-    weight->buffer = probe.get();
-    const bool can = ggml_backend_dev_supports_op(device.handle, product);
-    weight->buffer = before;
-    return can;
+    ggml_tensor * product = ggml_mul_mat(context.get(), twin, x);
+    twin->buffer = probe.get();
+    return ggml_backend_dev_supports_op(device.handle, product);
 }
 
-ggml_backend_buffer_type_t repacking_type(const Device & device, ggml_tensor * weight) {
+ggml_backend_buffer_type_t repacking_type(const Device & device, const ggml_tensor * weight) {
     const auto get_types = backend_function<ggml_backend_dev_get_extra_bufts_t>(device, "ggml_backend_dev_get_extra_bufts");
     ggml_backend_buffer_type_t * types = get_types ? get_types(device.handle) : nullptr;
     for (; types && *types; types++) {
@@ -272,11 +267,30 @@ void Backend::use_threads_for(double work, int n_nodes) const {
     }
 }
 
+void place_tensors(ggml_backend_buffer_t buffer, ggml_tensor * const * tensors, size_t n) {
+    ggml_tallocr allocator = ggml_tallocr_new(buffer);
+    for (size_t i = 0; i < n; i++) {
+        if (ggml_tallocr_alloc(&allocator, tensors[i]) != GGML_STATUS_SUCCESS) {
+            fail(ICF_ERROR_INTERNAL, "tensor '%s' cannot be placed", tensors[i]->name);
+        }
+    }
+}
+
 BufferPtr Backend::allocate(size_t bytes, const char * purpose) const {
     BufferPtr buffer(ggml_backend_alloc_buffer(backend_.get(), bytes));
     if (!buffer) {
         fail_out_of_memory(device_, purpose, bytes);
     }
+    return buffer;
+}
+
+BufferPtr Backend::place(const TensorContext & context, const char * purpose) const {
+    BufferPtr buffer = allocate(ggml_backend_alloc_ctx_tensors_from_buft_size(context.get(), buffer_type()), purpose);
+    std::vector<ggml_tensor *> tensors;
+    for (ggml_tensor * t = ggml_get_first_tensor(context.get()); t; t = ggml_get_next_tensor(context.get(), t)) {
+        tensors.push_back(t);
+    }
+    place_tensors(buffer.get(), tensors.data(), tensors.size());
     return buffer;
 }
 

@@ -41,8 +41,8 @@ DeviceMemory device_memory(const Device & device);
 std::string device_features(const Device & device);
 
 // The buffer type of the device in which products with that weight [n_in, n_out] run faster than where it lies, because the
-// weight is laid out anew for this CPU; NULL where there is none.
-ggml_backend_buffer_type_t repacking_type(const Device & device, ggml_tensor * weight);
+// weight is laid out anew for this CPU; NULL where there is none. The weight has no buffer yet.
+ggml_backend_buffer_type_t repacking_type(const Device & device, const ggml_tensor * weight);
 
 // Cores this process may run on, without their hyper-threads, within the limits of its container.
 int physical_cores();
@@ -56,6 +56,26 @@ struct BufferDeleter {
     void operator()(ggml_backend_buffer_t buffer) const { ggml_backend_buffer_free(buffer); }
 };
 using BufferPtr = std::unique_ptr<ggml_backend_buffer, BufferDeleter>;
+
+// Memory for the description of tensors, whose data lies elsewhere.
+class TensorContext {
+public:
+    explicit TensorContext(size_t max_tensors, size_t max_nodes = 0);
+
+    ggml_context * get() const { return context_.get(); }
+    void reset() { ggml_reset(context_.get()); }
+
+private:
+    struct Deleter {
+        void operator()(ggml_context * context) const { ggml_free(context); }
+    };
+
+    std::vector<char> memory_;
+    std::unique_ptr<ggml_context, Deleter> context_;
+};
+
+// Places tensors one after the other in a buffer that has room for them.
+void place_tensors(ggml_backend_buffer_t buffer, ggml_tensor * const * tensors, size_t n);
 
 // One stream of computation on a device.
 class Backend {
@@ -77,6 +97,9 @@ public:
     // ICF_ERROR_MEMORY if the device has not that much left.
     BufferPtr allocate(size_t bytes, const char * purpose) const;
 
+    // Memory for all tensors of the context, which are placed there.
+    BufferPtr place(const TensorContext & context, const char * purpose) const;
+
 private:
     struct Deleter {
         void operator()(ggml_backend_t backend) const { ggml_backend_free(backend); }
@@ -88,23 +111,6 @@ private:
     std::unique_ptr<ggml_backend, Deleter> backend_;
 };
 
-// Memory for the description of tensors, whose data lies elsewhere.
-class TensorContext {
-public:
-    explicit TensorContext(size_t max_tensors, size_t max_nodes = 0);
-
-    ggml_context * get() const { return context_.get(); }
-    void reset() { ggml_reset(context_.get()); }
-
-private:
-    struct Deleter {
-        void operator()(ggml_context * context) const { ggml_free(context); }
-    };
-
-    std::vector<char> memory_;
-    std::unique_ptr<ggml_context, Deleter> context_;
-};
-
 // A graph that is built, allocated, and then computed as often as its inputs change.
 class GraphRunner {
 public:
@@ -112,6 +118,7 @@ public:
 
     // Starts a new graph; the one before is forgotten.
     ggml_context * begin();
+    ggml_context * context() const { return context_.get(); }
     ggml_cgraph * graph() const { return graph_; }
     const Backend & backend() const { return backend_; }
 

@@ -1,6 +1,5 @@
 #include "cache_attention.h"
 
-#include "kernels.h"
 #include "products.h"
 
 #include <algorithm>
@@ -8,15 +7,15 @@
 namespace icf {
 
 CacheAttention::CacheAttention(const DecoderParams & params, const Backend & backend, bool enabled)
-    : p_(params), enabled_(enabled && backend.is_cpu() && kernels_supported()) {}
+    : p_(params), kernels_(enabled && backend.is_cpu() ? best_kernels() : nullptr) {}
 
 bool CacheAttention::serves(long long n_q, ggml_type cache_type) const {
-    return enabled_ && n_q == 1 && (cache_type == GGML_TYPE_F16 || cache_type == GGML_TYPE_F32);
+    return kernels_ && n_q == 1 && (cache_type == GGML_TYPE_F16 || cache_type == GGML_TYPE_F32);
 }
 
 ggml_tensor * CacheAttention::build(ggml_context * ctx, ggml_tensor * q, ggml_tensor * keys, ggml_tensor * values,
                                     ggml_tensor * positions) {
-    const size_t floats = cache_attend_scratch(static_cast<int>(keys->ne[1]), p_.n_head);
+    const size_t floats = kernels_->cache_attend_scratch(static_cast<int>(keys->ne[1]), p_.n_head);
     if (floats > scratch_floats_) {
         scratch_ = make_aligned<float>(floats);
         scratch_floats_ = floats;
@@ -45,7 +44,8 @@ void CacheAttention::run(ggml_tensor * dst, int ith, int nth, void * attention) 
     task.q = static_cast<const float *>(dst->src[0]->data);
     task.out = static_cast<float *>(dst->data);
     const int first = part(a.p_.n_head, ith, nth);
-    attend_cache(task, first, part(a.p_.n_head, ith + 1, nth), a.scratch_.get() + cache_attend_scratch(task.n_positions, first));
+    a.kernels_->attend_cache(task, first, part(a.p_.n_head, ith + 1, nth),
+                             a.scratch_.get() + a.kernels_->cache_attend_scratch(task.n_positions, first));
 }
 
 } // namespace icf

@@ -3,11 +3,11 @@
 
 #include "backend.h"
 #include "hparams.h"
-#include "memory.h"
+#include "kernels/kernels.h"
 
 namespace icf {
 
-// By kernels.h where it can, which is faster than ggml and sums in F32. It must live as long as the graph: the graph's
+// By the kernels where it can, which is faster than ggml and sums in F32. It must live as long as the graph: the graph's
 // operations point into it.
 class CacheAttention {
 public:
@@ -27,7 +27,7 @@ private:
     static void run(ggml_tensor * dst, int ith, int nth, void * attention);
 
     const DecoderParams & p_;
-    bool enabled_;
+    const Kernels * kernels_; // NULL: ggml's operations serve
     size_t scratch_floats_ = 0;
     AlignedPtr<float> scratch_; // shared by the layers, which come one after the other
 };

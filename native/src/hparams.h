@@ -1,9 +1,18 @@
-// Sizes and constants of a decoder and of an IC-Former, read from GGUF metadata and checked.
+// What decoders and IC-Formers read from GGUF metadata, checked.
 #pragma once
 
 #include "gguf_file.h"
 
+#include <string>
+
 namespace icf {
+
+// Far beyond any model there is, and small enough that sizes computed from them fit into an int.
+const long long max_width = 1 << 20;
+const long long max_layers = 1024;
+const long long max_vocab = 1 << 24;
+const long long max_context = 1 << 30;
+const long long max_digests = 1 << 14; // attention among them takes their square
 
 // Rotary position embedding (RoPE), in the terms of ggml_rope_ext.
 struct RopeParams {
@@ -62,26 +71,42 @@ struct FormerParams {
     long long target_vocab_hash = 0; // 0: not recorded
 
     bool is_cross(int layer) const { return layer % cross_interval == 0; }
+    bool has_self_layers() const { return cross_interval > 1 && n_layer > 1; }
+    int n_cross() const { return (n_layer + cross_interval - 1) / cross_interval; } // layers of cross-attention
     int n_embd_kv() const { return n_embd_head * n_head_kv; }
 };
 
-// ICF_ERROR_UNSUPPORTED names an architecture or option that is not implemented, ICF_ERROR_FORMAT what is missing or
-// contradicts itself.
-DecoderParams read_decoder_params(const GgufFile & file);
-FormerParams read_former_params(const GgufFile & file);
-
-// FNV-1a, 64 bits.
-class Hash {
+// Reads the keys of one architecture: "<prefix>.<key>". What is missing or out of its range is ICF_ERROR_FORMAT.
+class ParamReader {
 public:
-    void add(const void * bytes, size_t count);
-    void add(long long value) { add(&value, sizeof(value)); }
-    long long value() const { return static_cast<long long>(state_); }
+    ParamReader(const GgufFile & file, const std::string & prefix) : file_(file), prefix_(prefix + ".") {}
+
+    std::string key(const char * name) const { return prefix_ + name; }
+    const char * path() const { return file_.path().c_str(); }
+    const GgufFile & file() const { return file_; }
+
+    // A size that must be there, 1 to `largest`.
+    int size(const char * name, long long largest) const;
+    int size_or(const char * name, long long otherwise, long long largest) const;
+
+    // 0 or more; above 0.
+    float number_or(const char * name, double otherwise) const;
+    float positive_or(const char * name, double otherwise) const;
+
+    std::string string_or(const char * name, const char * otherwise) const;
 
 private:
-    uint64_t state_ = 0xcbf29ce484222325u;
+    int check(const char * name, long long value, long long largest) const;
+
+    const GgufFile & file_;
+    std::string prefix_;
 };
 
-// Over the texts of tokenizer.ggml.tokens, each followed by a byte 0xFF; 0 for a file without them.
-long long hash_vocabulary(const GgufFile & file);
+void check_heads(const ParamReader & reader, int n_head, int n_head_kv);
+
+// Scaling of positions as llama.cpp reads it: a factor without a type is linear, files of 2023 name it scale_linear, and a
+// decoder's factor of attention belongs to every type. `rope.n_ctx_orig` is the trained context, which YaRN takes where no
+// other is named.
+void read_rope_scaling(const ParamReader & reader, bool yarn_is_known, RopeParams & rope);
 
 } // namespace icf

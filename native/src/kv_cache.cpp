@@ -25,15 +25,7 @@ KvCache::KvCache(const Backend & backend, const DecoderParams & p, const LayerRa
         k_.push_back(ggml_new_tensor_2d(context_.get(), type_, p.n_embd_kv(), capacity_));
         v_.push_back(ggml_new_tensor_2d(context_.get(), type_, p.n_embd_kv(), capacity_));
     }
-    const size_t bytes = ggml_backend_alloc_ctx_tensors_from_buft_size(context_.get(), backend.buffer_type());
-    buffer_ = backend.allocate(bytes, "the KV cache");
-    ggml_tallocr allocator = ggml_tallocr_new(buffer_.get());
-    for (int i = 0; i < layers.count(); i++) {
-        if (ggml_tallocr_alloc(&allocator, k_[i]) != GGML_STATUS_SUCCESS ||
-            ggml_tallocr_alloc(&allocator, v_[i]) != GGML_STATUS_SUCCESS) {
-            fail(ICF_ERROR_INTERNAL, "the KV cache cannot be placed");
-        }
-    }
+    buffer_ = backend.place(context_, "the KV cache");
 }
 
 void KvCache::prepare(int length) {

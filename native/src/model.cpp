@@ -1,7 +1,9 @@
 #include "model.h"
 
 #include "error.h"
+#include "fingerprint.h"
 #include "utf8.h"
+#include "work.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -35,11 +37,8 @@ int layers_that_fit(long long free, long long other_bytes, const std::vector<lon
 
 static int count_layers_that_fit(const GgufFile & file, const DecoderParams & p, const Device & device) {
     const long long n_ctx = std::min(p.n_ctx_train, usual_n_ctx);
-    const long long cache = 2 * n_ctx * p.n_embd_kv() * static_cast<long long>(sizeof(ggml_fp16_t));
-    std::vector<long long> layer_bytes(static_cast<size_t>(p.n_layer), cache);
-    // What a batch has in flight: its stream, queries, keys, values and MLP, the mask, and logits.
-    const long long widths = 4LL * p.n_embd + 2LL * p.n_embd_q() + 2LL * p.n_embd_kv() + 3LL * p.n_ff + p.n_vocab;
-    long long other_bytes = usual_n_batch * (widths * static_cast<long long>(sizeof(float)) + 2 * n_ctx);
+    std::vector<long long> layer_bytes(static_cast<size_t>(p.n_layer), cache_bytes(p, n_ctx));
+    long long other_bytes = batch_bytes(p, usual_n_batch, n_ctx);
     const bool tied = file.find_tensor("output.weight") < 0;
     for (const TensorEntry & entry : file.tensors()) {
         const long layer = layer_of(entry.name);
@@ -76,8 +75,8 @@ Model::Model(const std::string & path, int device, bool use_mmap, bool repack, i
       n_host_layers_(count_host_layers(*file_, params_, device_, n_gpu_layers)),
       store_(file_, device_, use_mmap, repack,
              [this](const std::string & name) { return stays_on_host(name, n_host_layers_, params_.n_layer); }),
-      weights_(load_decoder_weights(store_, params_)), repacked_(repack), vocab_hash_(hash_vocabulary(*file_)),
-      fingerprint_(compute_fingerprint()) {
+      weights_(load_decoder_weights(store_, params_)), repacked_(repack), packed_(best_kernels()), vocab_hash_(hash_vocabulary(*file_)),
+      fingerprint_(fingerprint_of(*file_, params_, vocab_hash_)) {
     copy_shared_tensors();
     if (repacked_ && n_host_layers_ > 0) {
         pack_matrices();
@@ -115,8 +114,8 @@ void Model::pack_matrices() {
         matrices.push_back(weights_.output);
     }
     for (int i = 0; i < n_host_layers_; i++) {
-        const DecoderLayer & l = weights_.layers[static_cast<size_t>(i)];
-        matrices.insert(matrices.end(), {l.wq, l.wk, l.wv, l.wo, l.gate, l.up, l.down});
+        const auto of_layer = weights_.layers[static_cast<size_t>(i)].matrices();
+        matrices.insert(matrices.end(), of_layer.begin(), of_layer.end());
     }
     for (ggml_tensor * matrix : matrices) { // one by one, so that no two forms of all weights are in memory
         packed_.pack({matrix}, physical_cores());
@@ -124,36 +123,6 @@ void Model::pack_matrices() {
             store_.release(matrix);
         }
     }
-}
-
-void hash_tensor(Hash & hash, const GgufFile & file, const char * name) {
-    const TensorEntry & entry = file.tensors()[static_cast<size_t>(file.find_tensor(name))];
-    std::vector<char> bytes(static_cast<size_t>(entry.bytes));
-    file.handle().read(file.data_offset() + entry.offset, bytes.data(), bytes.size());
-    hash.add(bytes.data(), bytes.size());
-}
-
-// Norms stay F32 whatever the matrices are quantised to, so that all quantisations of a model share its fingerprint.
-long long Model::compute_fingerprint() const {
-    Hash hash;
-    hash.add(params_.architecture.data(), params_.architecture.size());
-    for (long long size : {params_.n_vocab, params_.n_embd, params_.n_layer, params_.n_head, params_.n_head_kv, params_.n_ff}) {
-        hash.add(size);
-    }
-    hash.add(vocab_hash_);
-    hash_tensor(hash, *file_, "output_norm.weight");
-    return hash.value();
-}
-
-long long Model::product_bytes(const LayerRange & layers) const {
-    size_t bytes = layers.end == params_.n_layer ? ggml_nbytes(weights_.output) : 0;
-    for (int i = layers.first; i < layers.end; i++) {
-        const DecoderLayer & l = weights_.layers[static_cast<size_t>(i)];
-        for (const ggml_tensor * matrix : {l.wq, l.wk, l.wv, l.wo, l.gate, l.up, l.down}) {
-            bytes += ggml_nbytes(matrix);
-        }
-    }
-    return static_cast<long long>(bytes);
 }
 
 void Model::describe(icf_model_info & info) const {

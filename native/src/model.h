@@ -1,8 +1,8 @@
 // The weights of an LLM: immutable, shared by its digesters and sessions.
 #pragma once
 
+#include "arch/decoder.h"
 #include "products.h"
-#include "weights.h"
 
 namespace icf {
 
@@ -29,9 +29,6 @@ public:
 
     void describe(icf_model_info & info) const;
 
-    // Weights that every token is multiplied with in those layers and, after the last one, in the output matrix.
-    long long product_bytes(const LayerRange & layers) const;
-
     // ICF_ERROR_ARGUMENT names the first token outside the vocabulary.
     void check_tokens(const int32_t * tokens, long long n_tokens) const;
 
@@ -42,7 +39,6 @@ public:
     void embed(const int32_t * tokens, long long n_tokens, float * rows) const;
 
 private:
-    long long compute_fingerprint() const;
     void copy_shared_tensors();
     void pack_matrices();
 
@@ -61,8 +57,5 @@ private:
 // Layers of `layer_bytes` each, with their cache, that fit into `free` bytes beside `other_bytes`; all where `free` is 0, that
 // is unknown. Some of the memory is left for a former and for whoever else computes there.
 int layers_that_fit(long long free, long long other_bytes, const std::vector<long long> & layer_bytes);
-
-// Adds a tensor's data to a hash, read from the file.
-void hash_tensor(Hash & hash, const GgufFile & file, const char * name);
 
 } // namespace icf

@@ -27,12 +27,26 @@ template <typename Work> static void run_parallel(int n_threads, const Work & wo
     }
 }
 
+// ---- Packed weights ----
+
+bool PackedMatrix::can_pack(const Kernels * kernels, const ggml_tensor * weight) {
+    return kernels && weight->type == GGML_TYPE_Q8_0 && weight->ne[0] % block_length == 0;
+}
+
+PackedMatrix::PackedMatrix(const Kernels & kernels, const ggml_tensor * weight)
+    : kernels_(kernels), shape_{static_cast<int>(weight->ne[0]), static_cast<int>(weight->ne[1])},
+      data_(make_aligned<char>(kernels.matrix_bytes(shape_))) {}
+
+void PackedMatrix::pack(const ggml_tensor * weight, int first_tile, int last_tile) {
+    kernels_.pack_matrix(shape_, static_cast<const char *>(weight->data), weight->nb[1], data_.get(), first_tile, last_tile);
+}
+
 void PackedMatrices::pack(const std::vector<ggml_tensor *> & weights, int n_threads) {
     std::vector<std::pair<const ggml_tensor *, PackedMatrix *>> packable;
     for (ggml_tensor * weight : weights) {
-        if (PackedMatrix::can_pack(weight) && !find(weight)) {
+        if (PackedMatrix::can_pack(kernels_, weight) && !find(weight)) {
             std::unique_ptr<PackedMatrix> & matrix = matrices_[weight];
-            matrix = std::make_unique<PackedMatrix>(weight);
+            matrix = std::make_unique<PackedMatrix>(*kernels_, weight);
             packable.emplace_back(weight, matrix.get());
         }
     }
@@ -67,31 +81,34 @@ size_t PackedMatrices::bytes() const {
     return bytes;
 }
 
+// ---- Products in a graph ----
+
 void ProductGraph::reset() {
     tasks_.clear();
     packed_.clear();
 }
 
 void ProductGraph::run_pack(ggml_tensor * dst, int ith, int nth, void * task) {
-    const PackedRows & layout = static_cast<const Task *>(task)->layout;
-    const int groups = layout.n_groups();
-    pack_rows(layout, static_cast<const float *>(dst->src[0]->data), static_cast<char *>(dst->data), part(groups, ith, nth),
-              part(groups, ith + 1, nth));
+    const Task & t = *static_cast<const Task *>(task);
+    const int groups = t.kernels->n_groups(t.shape.n_rows);
+    t.kernels->pack_rows(t.shape, static_cast<const float *>(dst->src[0]->data), static_cast<char *>(dst->data),
+                         part(groups, ith, nth), part(groups, ith + 1, nth));
 }
 
 void ProductGraph::run_product(ggml_tensor * dst, int ith, int nth, void * task) {
     const Task & t = *static_cast<const Task *>(task);
     const int tiles = t.matrix->n_tiles();
-    t.matrix->multiply(t.layout, static_cast<const char *>(dst->src[0]->data), static_cast<float *>(dst->data),
+    t.matrix->multiply(t.shape, static_cast<const char *>(dst->src[0]->data), static_cast<float *>(dst->data),
                        part(tiles, ith, nth), part(tiles, ith + 1, nth));
 }
 
-ggml_tensor * ProductGraph::packed_rows(ggml_context * ctx, ggml_tensor * x) {
+ggml_tensor * ProductGraph::packed_rows(ggml_context * ctx, ggml_tensor * x, const Kernels & kernels) {
     ggml_tensor *& packed = packed_[x];
     if (!packed) {
-        tasks_.push_back({{static_cast<int>(x->ne[0]), static_cast<int>(x->ne[1])}, nullptr});
+        const RowsShape shape = {static_cast<int>(x->ne[0]), static_cast<int>(x->ne[1])};
+        tasks_.push_back({shape, &kernels, nullptr});
         ggml_tensor * args[] = {ggml_is_contiguous(x) ? x : ggml_cont(ctx, x)};
-        packed = ggml_custom_4d(ctx, GGML_TYPE_I8, static_cast<int64_t>(tasks_.back().layout.bytes()), 1, 1, 1, args, 1, run_pack,
+        packed = ggml_custom_4d(ctx, GGML_TYPE_I8, static_cast<int64_t>(kernels.rows_bytes(shape)), 1, 1, 1, args, 1, run_pack,
                                 GGML_N_TASKS_MAX, &tasks_.back());
     }
     return packed;
@@ -102,9 +119,9 @@ ggml_tensor * ProductGraph::linear(ggml_context * ctx, ggml_tensor * weight, ggm
     if (!matrix) {
         return icf::linear(ctx, weight, bias, x);
     }
-    ggml_tensor * args[] = {packed_rows(ctx, x)};
-    tasks_.push_back({{static_cast<int>(x->ne[0]), static_cast<int>(x->ne[1])}, matrix});
-    ggml_tensor * y = ggml_custom_4d(ctx, GGML_TYPE_F32, matrix->n_out(), x->ne[1], 1, 1, args, 1, run_product, GGML_N_TASKS_MAX,
+    ggml_tensor * args[] = {packed_rows(ctx, x, matrix->kernels())};
+    tasks_.push_back({{static_cast<int>(x->ne[0]), static_cast<int>(x->ne[1])}, &matrix->kernels(), matrix});
+    ggml_tensor * y = ggml_custom_4d(ctx, GGML_TYPE_F32, matrix->shape().n_out, x->ne[1], 1, 1, args, 1, run_product, GGML_N_TASKS_MAX,
                                      &tasks_.back());
     return bias ? ggml_add(ctx, y, bias) : y;
 }

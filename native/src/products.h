@@ -1,8 +1,8 @@
-// Products with weights in a graph: in the packed layout of kernels.h where a weight has one, else by ggml.
+// Products with weights in a graph: by kernels that read a weight in a packed form where it has one, else by ggml.
 #pragma once
 
 #include "backend.h"
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <deque>
 #include <map>
@@ -12,9 +12,37 @@
 
 namespace icf {
 
+// A Q8_0 weight [n_in, n_out] as the kernels read it, of the same values.
+class PackedMatrix {
+public:
+    static bool can_pack(const Kernels * kernels, const ggml_tensor * weight);
+
+    // Memory for that weight, which pack() fills with its tiles first … last - 1.
+    PackedMatrix(const Kernels & kernels, const ggml_tensor * weight);
+    void pack(const ggml_tensor * weight, int first_tile, int last_tile);
+
+    const Kernels & kernels() const { return kernels_; }
+    const MatrixShape & shape() const { return shape_; }
+    int n_tiles() const { return kernels_.n_tiles(shape_.n_out); }
+    size_t bytes() const { return kernels_.matrix_bytes(shape_); }
+
+    // y [n_rows, n_out] = rows · Wᵀ, the outputs of tiles first … last - 1.
+    void multiply(const RowsShape & rows_shape, const char * rows, float * y, int first_tile, int last_tile) const {
+        kernels_.multiply(shape_, data_.get(), rows_shape, rows, y, first_tile, last_tile);
+    }
+
+private:
+    const Kernels & kernels_;
+    MatrixShape shape_;
+    AlignedPtr<char> data_;
+};
+
 // The packed forms of a model's weights.
 class PackedMatrices {
 public:
+    // `kernels` may be NULL: then nothing is packed.
+    explicit PackedMatrices(const Kernels * kernels = nullptr) : kernels_(kernels) {}
+
     // Packs those of the weights that can be, on n_threads threads.
     void pack(const std::vector<ggml_tensor *> & weights, int n_threads);
 
@@ -24,6 +52,7 @@ public:
     size_t bytes() const;
 
 private:
+    const Kernels * kernels_;
     std::unordered_map<const ggml_tensor *, std::unique_ptr<PackedMatrix>> matrices_;
 };
 
@@ -48,11 +77,12 @@ public:
 
 private:
     struct Task {
-        PackedRows layout;
+        RowsShape shape;
+        const Kernels * kernels;
         const PackedMatrix * matrix; // NULL: packs rows
     };
 
-    ggml_tensor * packed_rows(ggml_context * ctx, ggml_tensor * x);
+    ggml_tensor * packed_rows(ggml_context * ctx, ggml_tensor * x, const Kernels & kernels);
     static void run_pack(ggml_tensor * dst, int ith, int nth, void * task);
     static void run_product(ggml_tensor * dst, int ith, int nth, void * task);
 

@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "graph_ops.h"
+#include "work.h"
 
 #include <algorithm>
 #include <cstring>
@@ -111,7 +112,7 @@ void Session::append(const int32_t * tokens, long long n, long long n_outputs, i
     shape.n_kv = KvCache::visible(static_cast<int>(length() + n));
     shape.n_outputs = static_cast<int>(n_outputs);
     shape.outputs = n_outputs > 0 ? outputs : 0;
-    tokens_.reserve(static_cast<size_t>(length() + n));
+    timeline_.tokens.reserve(static_cast<size_t>(length() + n));
     build(shape);
     fill_input(*parts_.front(), parts_.front()->graph.rows, staging_, fill);
     for (const auto & part : parts_) {
@@ -124,7 +125,7 @@ void Session::append(const int32_t * tokens, long long n, long long n_outputs, i
     compute();
     keep_outputs(shape.n_outputs, shape.outputs);
     for (long long i = 0; i < n; i++) {
-        tokens_.push_back(tokens ? tokens[i] : -1);
+        timeline_.tokens.push_back(tokens ? tokens[i] : -1);
     }
     length_.store(length() + n, std::memory_order_relaxed);
 }
@@ -136,10 +137,10 @@ void Session::build(const DecodeShape & shape) {
     fetch_logits(); // their memory is the next graph's
     shape_ = DecodeShape();
     for (const auto & part : parts_) {
-        part->graph = build_decode_graph(part->runner, model_->params(), model_->weights(), part->layers, part->products,
-                                         part->attention, part->cache, shape);
+        const DecodeParts parts = {model_->params(), part->products, part->attention, part->cache};
+        part->graph = build_decode_graph(part->runner, parts, model_->weights(), part->layers, shape);
         part->runner.allocate();
-        part->backend.use_threads_for(static_cast<double>(model_->product_bytes(part->layers)) * shape.n_rows,
+        part->backend.use_threads_for(static_cast<double>(product_bytes(model_->weights(), part->layers)) * shape.n_rows,
                                       ggml_graph_n_nodes(part->runner.graph()));
     }
     shape_ = shape;
@@ -200,33 +201,33 @@ void Session::keep_outputs(long long n_outputs, int32_t outputs) {
     // Where memory runs out, the outputs of the call before are still whole.
     const size_t n_logits = outputs & ICF_OUTPUT_LOGITS ? static_cast<size_t>(n_outputs) * model_->params().n_vocab : 0;
     const size_t n_hidden = outputs & ICF_OUTPUT_HIDDEN ? static_cast<size_t>(n_outputs) * model_->params().n_embd : 0;
-    logits_.reserve(n_logits);
-    hidden_.reserve(n_hidden);
-    logits_.resize(n_logits);
-    hidden_.resize(n_hidden);
+    timeline_.logits.reserve(n_logits);
+    timeline_.hidden.reserve(n_hidden);
+    timeline_.logits.resize(n_logits);
+    timeline_.hidden.resize(n_hidden);
     const DecodeGraph & graph = parts_.back()->graph;
     logits_elsewhere_ = n_logits > 0;
     if (!device_sampling_) {
         fetch_logits();
     }
     if (n_hidden > 0) {
-        ggml_backend_tensor_get(graph.hidden, hidden_.data(), 0, ggml_nbytes(graph.hidden));
+        ggml_backend_tensor_get(graph.hidden, timeline_.hidden.data(), 0, ggml_nbytes(graph.hidden));
     }
-    n_outputs_ = n_outputs;
-    outputs_ = outputs;
+    timeline_.n_outputs = n_outputs;
+    timeline_.outputs = outputs;
 }
 
 void Session::fetch_logits() const {
     if (logits_elsewhere_) {
         const ggml_tensor * logits = parts_.back()->graph.logits;
-        ggml_backend_tensor_get(logits, logits_.data(), 0, ggml_nbytes(logits));
+        ggml_backend_tensor_get(logits, timeline_.logits.data(), 0, ggml_nbytes(logits));
         logits_elsewhere_ = false;
     }
 }
 
 void Session::drop_outputs() {
-    n_outputs_ = 0;
-    outputs_ = 0;
+    timeline_.n_outputs = 0;
+    timeline_.outputs = 0;
     logits_elsewhere_ = false;
 }
 
@@ -234,7 +235,7 @@ void Session::truncate(long long length) {
     if (length < 0 || length > this->length()) {
         fail(ICF_ERROR_ARGUMENT, "cannot truncate to %lld positions: %lld are in use", length, this->length());
     }
-    tokens_.resize(static_cast<size_t>(length));
+    timeline_.tokens.resize(static_cast<size_t>(length));
     length_.store(length, std::memory_order_relaxed);
     drop_outputs();
 }
@@ -251,179 +252,57 @@ static void check_rows(long long first, long long n, long long n_outputs, const 
 }
 
 const float * Session::logits(long long first, long long n) const {
-    check_rows(first, n, outputs_ & ICF_OUTPUT_LOGITS ? n_outputs_ : 0, "logits");
+    check_rows(first, n, timeline_.outputs & ICF_OUTPUT_LOGITS ? timeline_.n_outputs : 0, "logits");
     fetch_logits();
-    return logits_.data() + first * model_->params().n_vocab;
+    return timeline_.logits.data() + first * model_->params().n_vocab;
 }
 
 const float * Session::hidden(long long first, long long n) const {
-    check_rows(first, n, outputs_ & ICF_OUTPUT_HIDDEN ? n_outputs_ : 0, "hidden states");
-    return hidden_.data() + first * model_->params().n_embd;
+    check_rows(first, n, timeline_.outputs & ICF_OUTPUT_HIDDEN ? timeline_.n_outputs : 0, "hidden states");
+    return timeline_.hidden.data() + first * model_->params().n_embd;
 }
 
 int32_t Session::sample(const icf_sampling & sampling) const {
     check_sampling(sampling);
-    const size_t window = sampling.repetition_window < 0 ? tokens_.size() : static_cast<size_t>(sampling.repetition_window);
-    const size_t n_recent = std::min(window, tokens_.size());
+    const size_t window = sampling.repetition_window < 0 ? timeline_.tokens.size() : static_cast<size_t>(sampling.repetition_window);
+    const size_t n_recent = std::min(window, timeline_.tokens.size());
     if (logits_elsewhere_ && !penalises(sampling, n_recent) && sample_there(sampling)) {
         return draw_among(candidates_, sampling, length());
     }
-    const float * last = logits(std::max(0LL, n_outputs_ - 1), 1);
-    return draw(last, model_->params().n_vocab, sampling, tokens_.data() + tokens_.size() - n_recent, n_recent, length(), candidates_);
+    const float * last = logits(std::max(0LL, timeline_.n_outputs - 1), 1);
+    return draw(last, model_->params().n_vocab, sampling, timeline_.tokens.data() + timeline_.tokens.size() - n_recent, n_recent, length(), candidates_);
 }
 
 // The candidates that a draw is among, where they are few enough for the device to choose them; else false.
 bool Session::sample_there(const icf_sampling & sampling) const {
     const int k = sampling.temperature == 0 ? 1 : sampling.top_k;
     const bool few = k > 0 && k <= model_->params().n_vocab / 8;
-    return few && n_outputs_ == 1 && device_sampling_->most_likely(parts_.back()->graph.logits, k, candidates_);
+    return few && timeline_.n_outputs == 1 && device_sampling_->most_likely(parts_.back()->graph.logits, k, candidates_);
 }
 
 // ---- State ----
 
-// Followed by tokens, logits, hidden states and the KV cache.
-struct Session::StateHeader {
-    char magic[8] = {'I', 'C', 'F', 'S', 'T', 'A', 'T', 'E'};
-    int32_t version = 1;
-    int32_t kv_type;
-    long long fingerprint; // of the model
-    long long length;
-    long long n_outputs;
-    int32_t outputs;
-    int32_t reserved = 0;
-    uint64_t checksum; // of this header, with 0 here, and of what follows
-};
-
-// Eight bytes at a time: a state may be gigabytes long.
-static uint64_t checksum(const char * bytes, size_t count) {
-    uint64_t state = 0xcbf29ce484222325u ^ count;
-    for (; count >= 8; bytes += 8, count -= 8) {
-        uint64_t word;
-        memcpy(&word, bytes, 8);
-        state = (state ^ word) * 0x9e3779b97f4a7c15u;
-        state ^= state >> 29;
-    }
-    for (; count > 0; bytes++, count--) {
-        state = (state ^ static_cast<unsigned char>(*bytes)) * 0x100000001b3u;
-    }
-    return state;
-}
-
-uint64_t Session::state_checksum(StateHeader header, const char * content, size_t count) {
-    header.checksum = 0;
-    return checksum(reinterpret_cast<const char *>(&header), sizeof(header)) * 31 + checksum(content, count);
-}
-
-Session::StateHeader Session::state_header() const {
-    StateHeader header;
-    header.kv_type = parts_.front()->cache.type();
-    header.fingerprint = model_->fingerprint();
-    header.length = length();
-    header.n_outputs = n_outputs_;
-    header.outputs = outputs_;
-    header.checksum = 0;
-    return header;
-}
-
-// Floats of one kind of output that a state holds.
-static size_t output_floats(int32_t outputs, int32_t kind, long long n_outputs, int width) {
-    return outputs & kind ? static_cast<size_t>(n_outputs) * width : 0;
-}
-
-size_t Session::cache_bytes(long long length) const {
-    size_t bytes = 0;
+StateOwner Session::state_owner() const {
+    StateOwner owner = {model_->fingerprint(), model_->params().n_vocab, model_->params().n_embd, n_ctx_, {}};
     for (const auto & part : parts_) {
-        bytes += part->cache.state_bytes(static_cast<int>(length));
+        owner.caches.push_back(&part->cache);
     }
-    return bytes;
+    return owner;
 }
 
 size_t Session::state_bytes() const {
-    const size_t floats = output_floats(outputs_, ICF_OUTPUT_LOGITS, n_outputs_, model_->params().n_vocab) +
-                          output_floats(outputs_, ICF_OUTPUT_HIDDEN, n_outputs_, model_->params().n_embd);
-    return sizeof(StateHeader) + tokens_.size() * sizeof(int32_t) + floats * sizeof(float) + cache_bytes(length());
+    return icf::state_bytes(state_owner(), timeline_);
 }
 
 void Session::save_state(char * target) const {
     fetch_logits();
-    StateHeader header = state_header();
-    char * at = target + sizeof(header);
-    const auto put = [&](const void * source, size_t count) {
-        if (count > 0) { // what is empty may have no address
-            memcpy(at, source, count);
-            at += count;
-        }
-    };
-    put(tokens_.data(), tokens_.size() * sizeof(int32_t));
-    put(logits_.data(), sizeof(float) * output_floats(outputs_, ICF_OUTPUT_LOGITS, n_outputs_, model_->params().n_vocab));
-    put(hidden_.data(), sizeof(float) * output_floats(outputs_, ICF_OUTPUT_HIDDEN, n_outputs_, model_->params().n_embd));
-    for (const auto & part : parts_) {
-        part->cache.save(static_cast<int>(length()), at);
-        at += part->cache.state_bytes(static_cast<int>(length()));
-    }
-    header.checksum = state_checksum(header, target + sizeof(header), state_bytes() - sizeof(header));
-    memcpy(target, &header, sizeof(header));
-}
-
-void Session::check_state(const StateHeader & header, size_t n_bytes) const {
-    const DecoderParams & p = model_->params();
-    if (header.fingerprint != model_->fingerprint()) {
-        fail(ICF_ERROR_MISMATCH, "the state was saved with another model");
-    }
-    if (header.kv_type != parts_.front()->cache.type()) {
-        fail(ICF_ERROR_MISMATCH, "the state was saved with a KV cache of another type");
-    }
-    if (header.length > n_ctx_) {
-        fail(ICF_ERROR_CAPACITY, "the state has %lld positions, the session holds %d", header.length, n_ctx_);
-    }
-    const bool possible = header.length >= 0 && header.n_outputs >= 0 && header.n_outputs <= header.length &&
-                          header.reserved == 0 && (header.outputs & ~(ICF_OUTPUT_LOGITS | ICF_OUTPUT_HIDDEN)) == 0;
-    if (!possible || n_bytes != sizeof(header) + static_cast<size_t>(header.length) * sizeof(int32_t) +
-                                    output_floats(header.outputs, ICF_OUTPUT_LOGITS, header.n_outputs, p.n_vocab) * sizeof(float) +
-                                    output_floats(header.outputs, ICF_OUTPUT_HIDDEN, header.n_outputs, p.n_embd) * sizeof(float) +
-                                    cache_bytes(header.length)) {
-        fail(ICF_ERROR_FORMAT, "the state is damaged: its size is not what its header says");
-    }
+    icf::save_state(state_owner(), timeline_, target);
 }
 
 void Session::restore_state(const char * source, size_t n_bytes) {
-    StateHeader header;
-    const StateHeader expected = state_header();
-    if (n_bytes < sizeof(header)) {
-        fail(ICF_ERROR_FORMAT, "%zu bytes are not a session's state", n_bytes);
-    }
-    memcpy(&header, source, sizeof(header));
-    if (memcmp(header.magic, expected.magic, sizeof(header.magic)) != 0 || header.version != expected.version) {
-        fail(ICF_ERROR_FORMAT, "not a session's state of version %d", expected.version);
-    }
-    check_state(header, n_bytes);
-    const char * at = source + sizeof(header);
-    if (state_checksum(header, at, n_bytes - sizeof(header)) != header.checksum) {
-        fail(ICF_ERROR_FORMAT, "the state is damaged: its checksum differs");
-    }
-    std::vector<int32_t> tokens(static_cast<size_t>(header.length));
-    std::vector<float> logits(output_floats(header.outputs, ICF_OUTPUT_LOGITS, header.n_outputs, model_->params().n_vocab));
-    std::vector<float> hidden(output_floats(header.outputs, ICF_OUTPUT_HIDDEN, header.n_outputs, model_->params().n_embd));
-    const auto get = [&](void * target, size_t count) {
-        if (count > 0) {
-            memcpy(target, at, count);
-            at += count;
-        }
-    };
-    get(tokens.data(), tokens.size() * sizeof(int32_t));
-    get(logits.data(), logits.size() * sizeof(float));
-    get(hidden.data(), hidden.size() * sizeof(float));
-    for (const auto & part : parts_) {
-        part->cache.restore(static_cast<int>(header.length), at);
-        at += part->cache.state_bytes(static_cast<int>(header.length));
-    }
-    tokens_.swap(tokens);
-    logits_.swap(logits);
-    hidden_.swap(hidden);
+    timeline_ = icf::restore_state(state_owner(), source, n_bytes);
     logits_elsewhere_ = false;
-    n_outputs_ = header.n_outputs;
-    outputs_ = header.outputs;
-    length_.store(header.length, std::memory_order_relaxed);
+    length_.store(static_cast<long long>(timeline_.tokens.size()), std::memory_order_relaxed);
 }
 
 } // namespace icf

@@ -5,6 +5,7 @@
 #include "graph_decode.h"
 #include "model.h"
 #include "sampling.h"
+#include "state.h"
 
 #include <atomic>
 #include <functional>
@@ -34,8 +35,6 @@ public:
     void restore_state(const char * source, size_t n_bytes);
 
 private:
-    struct StateHeader;
-
     // Writes the batch's embeddings [n, n_embd] to where the graph reads them.
     using FillRows = std::function<void(float * rows)>;
 
@@ -62,10 +61,7 @@ private:
     void drop_outputs();
     void fetch_logits() const;
     bool sample_there(const icf_sampling & sampling) const;
-    static uint64_t state_checksum(StateHeader header, const char * content, size_t count);
-    StateHeader state_header() const;
-    size_t cache_bytes(long long length) const;
-    void check_state(const StateHeader & header, size_t n_bytes) const;
+    StateOwner state_owner() const;
 
     std::shared_ptr<const Model> model_;
     int n_ctx_;
@@ -74,12 +70,8 @@ private:
     DecodeShape shape_; // that the graphs are built for; n_rows 0: none
 
     std::atomic<long long> length_{0};
-    std::vector<int32_t> tokens_; // of every position; -1 where an embedding row was appended
-    long long n_outputs_ = 0;
-    int32_t outputs_ = 0;
-    mutable std::vector<float> logits_; // [n_outputs, n_vocab]
-    mutable bool logits_elsewhere_ = false; // still in the memory of the device, not in `logits_`
-    std::vector<float> hidden_; // [n_outputs, n_embd]
+    mutable Timeline timeline_;
+    mutable bool logits_elsewhere_ = false; // still in the memory of the device, not in `timeline_`
 
     std::vector<float> staging_;          // rows on their way to another device
     std::vector<int32_t> positions_;

@@ -1,8 +1,9 @@
 // Multiply-adds, counted from the graphs that are computed, against closed forms, and the digest against the LLM's own
 // self-attention at the shape of Llama 2 7B. Without arguments a test; with `--print` it also shows the numbers.
+#include "formers/layers.h"
+#include "formers/packed.h"
+#include "formers/plain.h"
 #include "graph_decode.h"
-#include "graph_digest.h"
-#include "graph_fast.h"
 
 #include "fixtures.h"
 
@@ -216,8 +217,8 @@ long long count_plain(const Shape & s, int n) {
     Weights weights(weight_bytes(s, 0));
     const FormerWeights former = former_weights(weights, s);
     const Backend backend(0, 1);
-    GraphRunner runner(backend, digest_graph_nodes(params));
-    build_digest_graph(runner, params, former, n);
+    GraphRunner runner(backend, former_graph_nodes(params));
+    build_plain_graph(runner, params, former, n);
     return count(runner.graph(), n);
 }
 
@@ -226,7 +227,7 @@ long long count_fast(const Shape & s, int n) {
     Weights weights(weight_bytes(s, 0));
     const FormerWeights former = former_weights(weights, s);
     const Backend backend(0, 0);
-    FastFormer fast(params, former, backend);
+    PackedFormer fast({params, former, backend, false, nullptr}, *best_kernels());
     return count(fast.graph(n), n);
 }
 
@@ -242,7 +243,7 @@ long long count_batch(Shape s, int n_layer, int n_rows, int n_outputs) {
     CacheAttention attention(params, backend, false);
     GraphRunner runner(backend, decode_graph_nodes(params));
     const DecodeShape shape = {n_rows, KvCache::visible(n_rows), n_outputs, ICF_OUTPUT_HIDDEN};
-    build_decode_graph(runner, params, decoder, {0, n_layer}, products, attention, cache, shape);
+    build_decode_graph(runner, {params, products, attention, cache}, decoder, {0, n_layer}, shape);
     return count(runner.graph(), 0);
 }
 
@@ -253,7 +254,7 @@ void closed_forms_of_small_formers() {
                             Shape{128, 64, 2, 1, 4, 5, 2, GGML_TYPE_Q8_0}, Shape{32, 32, 1, 1, 1, 3, 1, GGML_TYPE_F32}}) {
         for (int n : {1, 17, 40}) {
             CHECK_EQUAL(plain_work(s, n), count_plain(s, n));
-            if (kernels_supported()) {
+            if (best_kernels()) {
                 CHECK_EQUAL(fast_work(s, n), count_fast(s, n));
             }
         }
@@ -275,7 +276,7 @@ void reference_and_llm_at_7b() {
 void digest_against_self_attention() {
     const int n_rows = chunk + paper.n_digest;
     const long long llm = count_batch(paper, llm_layers, n_rows, paper.n_digest);
-    const long long digest = kernels_supported() && !test::sanitized ? count_fast(paper, chunk) : fast_work(paper, chunk);
+    const long long digest = best_kernels() && !test::sanitized ? count_fast(paper, chunk) : fast_work(paper, chunk);
     CHECK_EQUAL(fast_work(paper, chunk), digest);
     CHECK_AT_MOST(1.0 / 64, double(digest) / double(llm));
     CHECK_AT_MOST(1.15, double(fast_work(paper, chunk)) / double(fast_work(paper, 128)));

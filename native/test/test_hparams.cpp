@@ -1,6 +1,8 @@
 #include "error.h"
 #include "gguf_builder.h"
-#include "hparams.h"
+#include "arch/decoder.h"
+#include "fingerprint.h"
+#include "formers/weights.h"
 
 using namespace icf;
 using namespace test;

@@ -1,5 +1,6 @@
-#include "kernels.h"
+// Every table of kernels that this CPU can run: against the formulas, and against plain C++.
 #include "naive.h"
+#include "products.h"
 
 #include <array>
 #include <functional>
@@ -7,6 +8,9 @@
 
 using namespace icf;
 using namespace test;
+
+// The table that is tested now.
+static const Kernels * kernels;
 
 // A matrix [n_in, n_out] of Q8_0 and what its elements are.
 struct Q8Matrix {
@@ -37,11 +41,12 @@ static void on_two_threads(int count, const std::function<void(int first, int la
 }
 
 static std::vector<float> multiply(const PackedMatrix & matrix, const std::vector<float> & rows, int n_rows) {
-    const PackedRows layout = {matrix.n_in(), n_rows};
-    AlignedPtr<char> packed = make_aligned<char>(layout.bytes());
-    on_two_threads(layout.n_groups(), [&](int first, int last) { pack_rows(layout, rows.data(), packed.get(), first, last); });
-    std::vector<float> y(size_t(n_rows) * matrix.n_out());
-    on_two_threads(matrix.n_tiles(), [&](int first, int last) { matrix.multiply(layout, packed.get(), y.data(), first, last); });
+    const Kernels & k = matrix.kernels();
+    const RowsShape shape = {matrix.shape().n_in, n_rows};
+    AlignedPtr<char> packed = make_aligned<char>(k.rows_bytes(shape));
+    on_two_threads(k.n_groups(n_rows), [&](int first, int last) { k.pack_rows(shape, rows.data(), packed.get(), first, last); });
+    std::vector<float> y(size_t(n_rows) * matrix.shape().n_out);
+    on_two_threads(matrix.n_tiles(), [&](int first, int last) { matrix.multiply(shape, packed.get(), y.data(), first, last); });
     return y;
 }
 
@@ -50,8 +55,8 @@ static void products() {
     for (const auto & [n_in, n_out, n_rows] : {std::array<int, 3>{32, 1, 1}, {64, 16, 16}, {96, 17, 5}, {256, 33, 31}, {32, 100, 47}}) {
         Random random(1);
         Q8Matrix weights(random, n_in, n_out);
-        REQUIRE(PackedMatrix::can_pack(&weights.tensor));
-        PackedMatrix matrix(&weights.tensor);
+        REQUIRE(PackedMatrix::can_pack(kernels, &weights.tensor));
+        PackedMatrix matrix(*kernels, &weights.tensor);
         matrix.pack(&weights.tensor, 0, 1);
         matrix.pack(&weights.tensor, 1, matrix.n_tiles());
         const std::vector<float> rows = random.floats(size_t(n_rows) * n_in, 3);
@@ -78,7 +83,7 @@ static void products() {
 static void products_of_strange_rows() {
     Random random(2);
     Q8Matrix weights(random, 64, 20);
-    PackedMatrix matrix(&weights.tensor);
+    PackedMatrix matrix(*kernels, &weights.tensor);
     matrix.pack(&weights.tensor, 0, matrix.n_tiles());
     CHECK(same_bits(multiply(matrix, std::vector<float>(128, 0.0f), 2), std::vector<float>(40, 0.0f)));
     for (float value : {INFINITY, -INFINITY, std::nanf(""), 3e38f, 1e-45f}) {
@@ -96,10 +101,11 @@ static void products_of_strange_rows() {
 static void what_can_be_packed() {
     Random random(3);
     Q8Matrix weights(random, 32, 2);
+    CHECK(!PackedMatrix::can_pack(nullptr, &weights.tensor));
     weights.tensor.type = GGML_TYPE_Q4_0;
-    CHECK(!PackedMatrix::can_pack(&weights.tensor));
+    CHECK(!PackedMatrix::can_pack(kernels, &weights.tensor));
     weights.tensor.type = GGML_TYPE_F32;
-    CHECK(!PackedMatrix::can_pack(&weights.tensor));
+    CHECK(!PackedMatrix::can_pack(kernels, &weights.tensor));
 }
 
 // As F16, and the floats rounded to what they are then.
@@ -123,7 +129,7 @@ static void attentions() {
             std::vector<float> keys = random.floats(size_t(n_keys) * width);
             std::vector<float> values = random.floats(size_t(n_keys) * width);
             const std::vector<ggml_fp16_t> half_keys = round_to_f16(keys), half_values = round_to_f16(values);
-            AttentionMemory memory(c.hd, c.n_head_kv, n_keys);
+            AttentionMemory memory(*kernels, c.hd, c.n_head_kv, n_keys);
             Rows k, v = to_rows(values, width);
             const auto place = [&](int position) {
                 std::vector<float> cosines, sines;
@@ -133,9 +139,9 @@ static void attentions() {
                     sines.push_back(float(std::sin(angle)));
                 }
                 const size_t at = size_t(position) * width;
-                place_key(memory, position, is_f16 ? (const void *)(half_keys.data() + at) : keys.data() + at, is_f16,
+                kernels->place_key(memory, position, is_f16 ? (const void *)(half_keys.data() + at) : keys.data() + at, is_f16,
                           cosines.data(), sines.data());
-                place_value(memory, position, is_f16 ? (const void *)(half_values.data() + at) : values.data() + at, is_f16);
+                kernels->place_value(memory, position, is_f16 ? (const void *)(half_values.data() + at) : values.data() + at, is_f16);
             };
             on_two_threads(n_keys, [&](int first, int last) {
                 for (int position = first; position < last; position++) {
@@ -149,11 +155,11 @@ static void attentions() {
             const std::vector<float> q = random.floats(size_t(c.n_digest) * n_head * c.hd, 2);
             std::vector<float> out(q.size());
             on_two_threads(n_head, [&](int first, int last) {
-                std::vector<float> scratch(attend_scratch(n_keys));
+                std::vector<float> scratch(kernels->attend_scratch(n_keys));
                 for (int head = first; head < last; head++) {
                     const AttendTask task = {&memory, head / c.group, c.n_digest, c.n, q.data() + head * c.hd, out.data() + head * c.hd,
                                              size_t(n_head) * c.hd};
-                    attend(task, 0, c.n_digest, scratch.data());
+                    kernels->attend(task, 0, c.n_digest, scratch.data());
                 }
             });
             Rows expected;
@@ -197,13 +203,30 @@ static void attentions_over_a_cache() {
             task.q = q.data();
             task.out = out.data();
             on_two_threads(n_head, [&](int first, int last) {
-                std::vector<float> scratch(cache_attend_scratch(c.n_positions, last - first));
-                attend_cache(task, first, last, scratch.data());
+                std::vector<float> scratch(kernels->cache_attend_scratch(c.n_positions, last - first));
+                kernels->attend_cache(task, first, last, scratch.data());
             });
             const std::vector<bool> visible(size_t(c.n_positions), true);
             const Rows expected = {naive_attention(to_rows(q, n_head * c.hd)[0], to_rows(keys, width), to_rows(values, width), visible, c.hd)};
             CHECK_AT_MOST(1e-6, relative_l2(out, to_floats(expected)));
         }
+    }
+}
+
+static std::vector<float> multiply_by(const Kernels & k, const Q8Matrix & weights, const std::vector<float> & rows, int n_rows) {
+    PackedMatrix matrix(k, &weights.tensor);
+    matrix.pack(&weights.tensor, 0, matrix.n_tiles());
+    return multiply(matrix, rows, n_rows);
+}
+
+// Both quantise rows to the same integers and scales: what is left is the order of sums.
+static void products_as_in_plain_cpp() {
+    Random random(60);
+    for (int n_rows : {1, 2, 3, 4, 5, 8, 9, 16, 17, 40}) {
+        const int n_in = 32 * (1 + random.below(12));
+        Q8Matrix weights(random, n_in, 1 + random.below(70));
+        const std::vector<float> rows = random.floats(size_t(n_rows) * n_in, 2);
+        CHECK_AT_MOST(1e-6, relative_l2(multiply_by(*kernels, weights, rows, n_rows), multiply_by(plain_kernels, weights, rows, n_rows)));
     }
 }
 
@@ -217,14 +240,19 @@ static void aligned_memory() {
 
 int main() {
     RUN(aligned_memory);
-    if (!kernels_supported()) {
-        printf("this CPU does not have what the kernels need\n");
-        return check_result();
+    for (const Kernels * table : all_kernels()) {
+        if (!table->supported()) {
+            printf("this CPU cannot run the kernels '%s'\n", table->name);
+            continue;
+        }
+        printf("kernels '%s'\n", table->name);
+        kernels = table;
+        RUN(products);
+        RUN(products_of_strange_rows);
+        RUN(products_as_in_plain_cpp);
+        RUN(what_can_be_packed);
+        RUN(attentions);
+        RUN(attentions_over_a_cache);
     }
-    RUN(products);
-    RUN(products_of_strange_rows);
-    RUN(what_can_be_packed);
-    RUN(attentions);
-    RUN(attentions_over_a_cache);
     return check_result();
 }

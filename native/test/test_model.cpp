@@ -1,5 +1,6 @@
 #include "gguf_builder.h"
 #include "model.h"
+#include "utf8.h"
 
 using namespace icf;
 using namespace test;

@@ -1,6 +1,7 @@
 #include "error.h"
 #include "gguf_builder.h"
-#include "weights.h"
+#include "arch/decoder.h"
+#include "formers/weights.h"
 
 using namespace icf;
 using namespace test;

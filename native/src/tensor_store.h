@@ -1,9 +1,8 @@
-// Weights of a GGUF file on a device, by name and checked shape.
+// The tensors of a GGUF file on a device, by name and checked shape.
 #pragma once
 
 #include "backend.h"
 #include "gguf_file.h"
-#include "hparams.h"
 
 #include <functional>
 #include <map>
@@ -87,51 +86,5 @@ private:
     long long bytes_ = 0;
     long long parameters_ = 0;
 };
-
-// Shapes are [input, output] as in ggml; an optional tensor is NULL where the file has none.
-
-struct DecoderLayer {
-    ggml_tensor * attn_norm;                    // [n_embd]
-    ggml_tensor * wq;                           // [n_embd, n_embd_q]
-    ggml_tensor * wk;                           // [n_embd, n_embd_kv]
-    ggml_tensor * wv;                           // [n_embd, n_embd_kv]
-    ggml_tensor * wo;                           // [n_embd_q, n_embd]
-    ggml_tensor * bq, * bk, * bv, * bo;         // biases, optional
-    ggml_tensor * q_norm, * k_norm;             // [n_embd_head], optional (qwen3)
-    ggml_tensor * ffn_norm;                     // [n_embd]
-    ggml_tensor * gate, * up;                   // [n_embd, n_ff]
-    ggml_tensor * down;                         // [n_ff, n_embd]
-    ggml_tensor * rope_factors;                 // [n_rot / 2], divide RoPE's frequencies; optional (Llama 3.1), of all layers
-};
-
-struct DecoderWeights {
-    ggml_tensor * tok_embd;     // [n_embd, n_vocab]
-    ggml_tensor * output_norm;  // [n_embd]
-    ggml_tensor * output;       // [n_embd, n_vocab]; tok_embd where the file has no own
-    std::vector<DecoderLayer> layers;
-};
-
-struct FormerLayer {
-    ggml_tensor * context_norm;                 // [n_embd]; NULL in a self-attention layer
-    ggml_tensor * attn_norm;                    // [n_embd]
-    ggml_tensor * wq;                           // [n_embd, n_embd]
-    ggml_tensor * wk, * wv;                     // [n_embd, n_embd_kv]
-    ggml_tensor * wo;                           // [n_embd, n_embd]
-    ggml_tensor * bq, * bk, * bv, * bo;         // biases, optional
-    ggml_tensor * ffn_norm;                     // [n_embd]
-    ggml_tensor * gate, * up;                   // [n_embd, n_ff]
-    ggml_tensor * down;                         // [n_ff, n_embd]
-};
-
-struct FormerWeights {
-    ggml_tensor * digest_embd; // [n_embd, n_digest] F32
-    ggml_tensor * output_norm; // [n_embd]
-    ggml_tensor * marker_ft;   // [n_embd] F32, optional
-    ggml_tensor * marker_ae;   // [n_embd] F32, optional
-    std::vector<FormerLayer> layers;
-};
-
-DecoderWeights load_decoder_weights(TensorStore & store, const DecoderParams & params);
-FormerWeights load_former_weights(TensorStore & store, const FormerParams & params);
 
 } // namespace icf

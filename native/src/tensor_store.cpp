@@ -1,4 +1,4 @@
-#include "weights.h"
+#include "tensor_store.h"
 
 #include "error.h"
 #include "memory.h"
@@ -130,12 +130,9 @@ void TensorStore::place(const Device & device, ggml_backend_buffer_type_t type, 
         advise_large_pages(ggml_backend_buffer_get_base(buffer.get()), bytes);
     }
     ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-    ggml_tallocr allocator = ggml_tallocr_new(buffer.get());
+    place_tensors(buffer.get(), tensors, n);
     std::vector<char> staging;
     for (size_t i = 0; i < n; i++) {
-        if (ggml_tallocr_alloc(&allocator, tensors[i]) != GGML_STATUS_SUCCESS) {
-            fail(ICF_ERROR_INTERNAL, "%s: tensor '%s' cannot be placed", file_->path().c_str(), tensors[i]->name);
-        }
         load(device, tensors[i], staging);
     }
     buffers_.push_back(std::move(buffer));
@@ -277,79 +274,6 @@ ggml_type TensorStore::main_type() const {
         }
     }
     return most;
-}
-
-// ---- The parts of a model ----
-
-static std::string block(int layer, const char * part) {
-    return text("blk.%d.%s", layer, part);
-}
-
-DecoderWeights load_decoder_weights(TensorStore & store, const DecoderParams & p) {
-    DecoderWeights w;
-    w.tok_embd = store.matrix("token_embd.weight", p.n_embd, p.n_vocab);
-    w.output_norm = store.vector("output_norm.weight", p.n_embd);
-    w.output = store.find_matrix("output.weight", p.n_embd, p.n_vocab);
-    if (!w.output) {
-        w.output = w.tok_embd;
-    }
-    ggml_tensor * rope_factors = store.find_vector("rope_freqs.weight", p.rope.n_dims / 2);
-    for (int i = 0; i < p.n_layer; i++) {
-        DecoderLayer layer;
-        layer.rope_factors = rope_factors;
-        layer.attn_norm = store.vector(block(i, "attn_norm.weight"), p.n_embd);
-        layer.wq = store.matrix(block(i, "attn_q.weight"), p.n_embd, p.n_embd_q());
-        layer.wk = store.matrix(block(i, "attn_k.weight"), p.n_embd, p.n_embd_kv());
-        layer.wv = store.matrix(block(i, "attn_v.weight"), p.n_embd, p.n_embd_kv());
-        layer.wo = store.matrix(block(i, "attn_output.weight"), p.n_embd_q(), p.n_embd);
-        layer.bq = store.find_vector(block(i, "attn_q.bias"), p.n_embd_q());
-        layer.bk = store.find_vector(block(i, "attn_k.bias"), p.n_embd_kv());
-        layer.bv = store.find_vector(block(i, "attn_v.bias"), p.n_embd_kv());
-        layer.bo = store.find_vector(block(i, "attn_output.bias"), p.n_embd);
-        layer.q_norm = store.find_vector(block(i, "attn_q_norm.weight"), p.n_embd_head);
-        layer.k_norm = store.find_vector(block(i, "attn_k_norm.weight"), p.n_embd_head);
-        layer.ffn_norm = store.vector(block(i, "ffn_norm.weight"), p.n_embd);
-        layer.gate = store.matrix(block(i, "ffn_gate.weight"), p.n_embd, p.n_ff);
-        layer.up = store.matrix(block(i, "ffn_up.weight"), p.n_embd, p.n_ff);
-        layer.down = store.matrix(block(i, "ffn_down.weight"), p.n_ff, p.n_embd);
-        store.ignore(block(i, "attn_rot_embd.weight")); // frequencies that the metadata gives as well
-        w.layers.push_back(layer);
-    }
-    store.check_all_used();
-    return w;
-}
-
-FormerWeights load_former_weights(TensorStore & store, const FormerParams & p) {
-    FormerWeights w;
-    w.digest_embd = store.matrix("digest_embd.weight", p.n_embd, p.n_digest);
-    if (w.digest_embd->type != GGML_TYPE_F32) {
-        fail(ICF_ERROR_UNSUPPORTED, "%s: tensor 'digest_embd.weight' has type %s, only f32 is supported there",
-             store.file().path().c_str(), ggml_type_name(w.digest_embd->type));
-    }
-    store.check_finite(w.digest_embd);
-    w.output_norm = store.vector("output_norm.weight", p.n_embd);
-    w.marker_ft = store.find_vector("marker_ft.weight", p.n_embd);
-    w.marker_ae = store.find_vector("marker_ae.weight", p.n_embd);
-    for (int i = 0; i < p.n_layer; i++) {
-        FormerLayer layer;
-        layer.context_norm = p.is_cross(i) ? store.vector(block(i, "context_norm.weight"), p.n_embd) : nullptr;
-        layer.attn_norm = store.vector(block(i, "attn_norm.weight"), p.n_embd);
-        layer.wq = store.matrix(block(i, "attn_q.weight"), p.n_embd, p.n_embd);
-        layer.wk = store.matrix(block(i, "attn_k.weight"), p.n_embd, p.n_embd_kv());
-        layer.wv = store.matrix(block(i, "attn_v.weight"), p.n_embd, p.n_embd_kv());
-        layer.wo = store.matrix(block(i, "attn_output.weight"), p.n_embd, p.n_embd);
-        layer.bq = store.find_vector(block(i, "attn_q.bias"), p.n_embd);
-        layer.bk = store.find_vector(block(i, "attn_k.bias"), p.n_embd_kv());
-        layer.bv = store.find_vector(block(i, "attn_v.bias"), p.n_embd_kv());
-        layer.bo = store.find_vector(block(i, "attn_output.bias"), p.n_embd);
-        layer.ffn_norm = store.vector(block(i, "ffn_norm.weight"), p.n_embd);
-        layer.gate = store.matrix(block(i, "ffn_gate.weight"), p.n_embd, p.n_ff);
-        layer.up = store.matrix(block(i, "ffn_up.weight"), p.n_embd, p.n_ff);
-        layer.down = store.matrix(block(i, "ffn_down.weight"), p.n_ff, p.n_embd);
-        w.layers.push_back(layer);
-    }
-    store.check_all_used();
-    return w;
 }
 
 } // namespace icf

@@ -1,55 +1,59 @@
-#include "kernels.h"
+// For CPUs with AVX-512 VNNI (Intel from Ice Lake on, AMD from Zen 4 on). Outputs, positions and elements are handled in vectors
+// of 16, queries of digests eight at a time.
+#include "kernels/kernels.h"
+
+#if defined(__x86_64__)
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-#if defined(__x86_64__)
 #if !defined(__clang__)
 // GCC 12 takes the undefined operand of its own AVX-512 intrinsics for a mistake (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 #include <immintrin.h>
-#define ICF_HAS_KERNELS 1
 #define ICF_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,f16c,fma")))
-#else
-#define ICF_HAS_KERNELS 0
-#endif
 
 namespace icf {
 
-AttentionMemory::AttentionMemory(int n_embd_head_, int n_head_kv_, int n_positions)
-    : n_embd_head(n_embd_head_), n_head_kv(n_head_kv_), capacity((n_positions + tile - 1) / tile * tile),
-      keys(make_aligned<float>(static_cast<size_t>(n_head_kv) * capacity * n_embd_head)),
-      values(make_aligned<float>(static_cast<size_t>(n_head_kv) * capacity * n_embd_head)) {}
+namespace {
 
-size_t attend_scratch(int n_keys) {
-    return static_cast<size_t>(attend_group) * ((n_keys + AttentionMemory::tile - 1) / AttentionMemory::tile * AttentionMemory::tile);
+bool supported() {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
 }
 
-// Scores of a head, a whole number of vectors.
-static size_t padded_positions(int n_positions) {
-    return static_cast<size_t>(n_positions + 15) / 16 * 16;
-}
-
-size_t cache_attend_scratch(int n_positions, int n_heads) {
-    return static_cast<size_t>(n_heads) * padded_positions(n_positions);
-}
-
-#if ICF_HAS_KERNELS
-
-bool kernels_supported() {
-    static const bool supported = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                                  __builtin_cpu_supports("avx512vnni");
-    return supported;
-}
+const int tile = 16;     // outputs of a matrix, or positions of keys, that lie together
+const int max_group = 16; // rows that are multiplied together
+const int query_group = 8; // queries of digests that are handled together
 
 // ---- Products ----
 
-static __mmask16 first_lanes(int count) {
+__mmask16 first_lanes(int count) {
     return static_cast<__mmask16>(count >= 16 ? 0xFFFF : (1u << count) - 1);
+}
+
+int row_group(int n_rows) {
+    return n_rows == 1 ? 1 : n_rows <= 4 ? 4 : n_rows <= 8 ? 8 : max_group;
+}
+
+size_t group_bytes(const RowsShape & shape) {
+    return static_cast<size_t>(shape.n_blocks()) * row_group(shape.n_rows) * (block_length + sizeof(float) + sizeof(int32_t));
+}
+
+size_t rows_bytes(const RowsShape & shape) {
+    const int group = row_group(shape.n_rows);
+    return static_cast<size_t>((shape.n_rows + group - 1) / group) * group_bytes(shape);
+}
+
+size_t tile_bytes(const MatrixShape & shape) {
+    return static_cast<size_t>(shape.n_blocks()) * tile * (block_length + sizeof(uint16_t));
+}
+
+size_t matrix_bytes(const MatrixShape & shape) {
+    return static_cast<size_t>((shape.n_out + tile - 1) / tile) * tile_bytes(shape);
 }
 
 // A block of Q8_0 in a GGUF file.
@@ -65,16 +69,16 @@ template <int group> struct RowsBlock {
     float scales[group];
     int32_t corrections[group]; // -128 · sum(values): takes back the offset of the weights
 };
-static_assert(sizeof(RowsBlock<16>) == 16 * (block_length + 8), "PackedRows::group_bytes");
+static_assert(sizeof(RowsBlock<16>) == 16 * (block_length + 8), "group_bytes");
 
 // In a tile of a packed matrix: [n_blocks] of { weights + 128 [8][16 outputs][4 inputs], scales [16] }.
 struct TileBlock {
-    uint8_t weights[block_length / 4][PackedMatrix::tile][4];
-    uint16_t scales[PackedMatrix::tile];
+    uint8_t weights[block_length / 4][tile][4];
+    uint16_t scales[tile];
 };
-static_assert(sizeof(TileBlock) == PackedMatrix::tile * (block_length + 2), "PackedMatrix::tile_bytes");
+static_assert(sizeof(TileBlock) == tile * (block_length + 2), "tile_bytes");
 
-template <int group> ICF_TARGET static void pack_block(const float * x, RowsBlock<group> & block, int row) {
+template <int group> ICF_TARGET void pack_block(const float * x, RowsBlock<group> & block, int row) {
     const __m512 a = _mm512_loadu_ps(x);
     const __m512 b = _mm512_loadu_ps(x + 16);
     const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
@@ -94,10 +98,10 @@ template <int group> ICF_TARGET static void pack_block(const float * x, RowsBloc
 }
 
 template <int group>
-static void pack_group(const PackedRows & layout, const float * rows, RowsBlock<group> * blocks, int n_rows) {
-    for (int b = 0; b < layout.n_blocks(); b++) {
+void pack_group(const RowsShape & shape, const float * rows, RowsBlock<group> * blocks, int n_rows) {
+    for (int b = 0; b < shape.n_blocks(); b++) {
         for (int r = 0; r < n_rows; r++) {
-            pack_block(rows + static_cast<size_t>(r) * layout.n_in + b * block_length, blocks[b], r);
+            pack_block(rows + static_cast<size_t>(r) * shape.n_in + b * block_length, blocks[b], r);
         }
         for (int r = n_rows; r < group; r++) {
             memset(blocks[b].values[r], 0, block_length);
@@ -108,36 +112,29 @@ static void pack_group(const PackedRows & layout, const float * rows, RowsBlock<
 }
 
 template <int group>
-static void pack_groups(const PackedRows & layout, const float * rows, char * packed, int first_group, int last_group) {
+void pack_groups(const RowsShape & shape, const float * rows, char * packed, int first_group, int last_group) {
     for (int g = first_group; g < last_group; g++) {
-        pack_group(layout, rows + static_cast<size_t>(g) * group * layout.n_in,
-                   reinterpret_cast<RowsBlock<group> *>(packed + g * layout.group_bytes()),
-                   std::min(group + 0, layout.n_rows - g * group));
+        pack_group(shape, rows + static_cast<size_t>(g) * group * shape.n_in,
+                   reinterpret_cast<RowsBlock<group> *>(packed + g * group_bytes(shape)),
+                   std::min(group + 0, shape.n_rows - g * group));
     }
 }
 
-void pack_rows(const PackedRows & layout, const float * rows, char * packed, int first_group, int last_group) {
-    switch (layout.group()) {
-        case 1: pack_groups<1>(layout, rows, packed, first_group, last_group); break;
-        case 4: pack_groups<4>(layout, rows, packed, first_group, last_group); break;
-        case 8: pack_groups<8>(layout, rows, packed, first_group, last_group); break;
-        default: pack_groups<PackedRows::max_group>(layout, rows, packed, first_group, last_group); break;
+void pack_rows(const RowsShape & shape, const float * rows, char * packed, int first_group, int last_group) {
+    switch (row_group(shape.n_rows)) {
+        case 1: pack_groups<1>(shape, rows, packed, first_group, last_group); break;
+        case 4: pack_groups<4>(shape, rows, packed, first_group, last_group); break;
+        case 8: pack_groups<8>(shape, rows, packed, first_group, last_group); break;
+        default: pack_groups<max_group>(shape, rows, packed, first_group, last_group); break;
     }
 }
 
-bool PackedMatrix::can_pack(const ggml_tensor * weight) {
-    return kernels_supported() && weight->type == GGML_TYPE_Q8_0 && weight->ne[0] % block_length == 0;
-}
-
-PackedMatrix::PackedMatrix(const ggml_tensor * weight)
-    : n_in_(static_cast<int>(weight->ne[0])), n_out_(static_cast<int>(weight->ne[1])), tiles_(make_aligned<char>(bytes())) {}
-
-void PackedMatrix::pack(const ggml_tensor * weight, int first_tile, int last_tile) {
+void pack_matrix(const MatrixShape & shape, const char * weights, size_t stride, char * packed, int first_tile, int last_tile) {
     const uint32_t offset = 0x80808080u; // adds 128 to each of four bytes when combined by exclusive or
-    for (int out = first_tile * tile; out < std::min(last_tile * tile, n_out_); out++) {
-        const BlockQ8 * source = reinterpret_cast<const BlockQ8 *>(static_cast<const char *>(weight->data) + out * weight->nb[1]);
-        TileBlock * target = reinterpret_cast<TileBlock *>(tiles_.get() + out / tile * tile_bytes());
-        for (int b = 0; b < n_in_ / block_length; b++) {
+    for (int out = first_tile * tile; out < std::min(last_tile * tile, shape.n_out); out++) {
+        const BlockQ8 * source = reinterpret_cast<const BlockQ8 *>(weights + out * stride);
+        TileBlock * target = reinterpret_cast<TileBlock *>(packed + out / tile * tile_bytes(shape));
+        for (int b = 0; b < shape.n_blocks(); b++) {
             for (int i = 0; i < block_length / 4; i++) {
                 uint32_t four;
                 memcpy(&four, source[b].values + 4 * i, sizeof(four));
@@ -151,7 +148,7 @@ void PackedMatrix::pack(const ggml_tensor * weight, int first_tile, int last_til
 
 // 16 outputs of a group's rows: sums[r] = Σ scale · scale_r · (Σ (w + 128) x - 128 Σ x), block by block.
 template <int group>
-ICF_TARGET static void multiply_tile(const TileBlock * w, const RowsBlock<group> * x, int n_blocks, __m512 * sums) {
+ICF_TARGET void multiply_tile(const TileBlock * w, const RowsBlock<group> * x, int n_blocks, __m512 * sums) {
     __m512 acc[group];
     for (int r = 0; r < group; r++) {
         acc[r] = _mm512_setzero_ps();
@@ -180,7 +177,7 @@ ICF_TARGET static void multiply_tile(const TileBlock * w, const RowsBlock<group>
     }
 }
 
-ICF_TARGET static void store_tile(const __m512 * sums, float * y, size_t stride, int n_rows, int n_outputs) {
+ICF_TARGET void store_tile(const __m512 * sums, float * y, size_t stride, int n_rows, int n_outputs) {
     const __mmask16 mask = first_lanes(n_outputs);
     for (int r = 0; r < n_rows; r++) {
         _mm512_mask_storeu_ps(y + r * stride, mask, sums[r]);
@@ -189,35 +186,59 @@ ICF_TARGET static void store_tile(const __m512 * sums, float * y, size_t stride,
 
 // A tile's outputs [n_rows, stride] of every group.
 template <int group>
-ICF_TARGET static void multiply_groups(const TileBlock * weights, const PackedRows & layout, const char * packed, float * y,
+ICF_TARGET void multiply_groups(const TileBlock * weights, const RowsShape & shape, const char * packed, float * y,
                                        size_t stride, int n_outputs) {
-    for (int g = 0; g < layout.n_groups(); g++) {
+    for (int g = 0; g * group < shape.n_rows; g++) {
         __m512 sums[group];
-        multiply_tile(weights, reinterpret_cast<const RowsBlock<group> *>(packed + g * layout.group_bytes()),
-                      layout.n_blocks(), sums);
-        store_tile(sums, y + static_cast<size_t>(g) * group * stride, stride, std::min(group + 0, layout.n_rows - g * group),
+        multiply_tile(weights, reinterpret_cast<const RowsBlock<group> *>(packed + g * group_bytes(shape)),
+                      shape.n_blocks(), sums);
+        store_tile(sums, y + static_cast<size_t>(g) * group * stride, stride, std::min(group + 0, shape.n_rows - g * group),
                    n_outputs);
     }
 }
 
-void PackedMatrix::multiply(const PackedRows & layout, const char * packed, float * y, int first_tile, int last_tile) const {
+void multiply(const MatrixShape & shape, const char * matrix, const RowsShape & rows_shape, const char * packed, float * y,
+              int first_tile, int last_tile) {
     for (int t = first_tile; t < last_tile; t++) {
-        const TileBlock * weights = reinterpret_cast<const TileBlock *>(tiles_.get() + t * tile_bytes());
-        const int n_outputs = std::min(tile + 0, n_out_ - t * tile);
+        const TileBlock * weights = reinterpret_cast<const TileBlock *>(matrix + t * tile_bytes(shape));
+        const int n_outputs = std::min(tile + 0, shape.n_out - t * tile);
         float * target = y + t * tile;
-        const size_t stride = static_cast<size_t>(n_out_);
-        switch (layout.group()) {
-            case 1: multiply_groups<1>(weights, layout, packed, target, stride, n_outputs); break;
-            case 4: multiply_groups<4>(weights, layout, packed, target, stride, n_outputs); break;
-            case 8: multiply_groups<8>(weights, layout, packed, target, stride, n_outputs); break;
-            default: multiply_groups<PackedRows::max_group>(weights, layout, packed, target, stride, n_outputs); break;
+        const size_t stride = static_cast<size_t>(shape.n_out);
+        switch (row_group(rows_shape.n_rows)) {
+            case 1: multiply_groups<1>(weights, rows_shape, packed, target, stride, n_outputs); break;
+            case 4: multiply_groups<4>(weights, rows_shape, packed, target, stride, n_outputs); break;
+            case 8: multiply_groups<8>(weights, rows_shape, packed, target, stride, n_outputs); break;
+            default: multiply_groups<max_group>(weights, rows_shape, packed, target, stride, n_outputs); break;
         }
     }
 }
 
 // ---- Attention ----
 
-ICF_TARGET static __m512 load_elements(const void * row, bool is_f16, int index, __mmask16 mask) {
+// Keys lie in tiles of 16 positions, transposed, [n_head_kv][capacity / tile][n_embd_head][tile]; values row by row,
+// [n_head_kv][capacity][n_embd_head].
+float * key_tile(const AttentionMemory & memory, int head, int position) {
+    return memory.keys.get() + (static_cast<size_t>(head) * memory.capacity + position / tile * tile) * memory.n_embd_head;
+}
+
+float * value_row(const AttentionMemory & memory, int head, int position) {
+    return memory.values.get() + (static_cast<size_t>(head) * memory.capacity + position) * memory.n_embd_head;
+}
+
+// Scores of a head or a query, a whole number of vectors.
+size_t padded_positions(int n_positions) {
+    return static_cast<size_t>(n_positions + 15) / 16 * 16;
+}
+
+size_t attend_scratch(int n_keys) {
+    return query_group * padded_positions(n_keys);
+}
+
+size_t cache_attend_scratch(int n_positions, int n_heads) {
+    return static_cast<size_t>(n_heads) * padded_positions(n_positions);
+}
+
+ICF_TARGET __m512 load_elements(const void * row, bool is_f16, int index, __mmask16 mask) {
     if (is_f16) {
         const uint16_t * halves = static_cast<const uint16_t *>(row) + index;
         return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, halves));
@@ -231,7 +252,7 @@ ICF_TARGET void place_key(const AttentionMemory & memory, int position, const vo
     alignas(64) float low[16];
     alignas(64) float high[16];
     for (int head = 0; head < memory.n_head_kv; head++) {
-        float * lane = memory.key_tile(head, position) + position % AttentionMemory::tile;
+        float * lane = key_tile(memory, head, position) + position % tile;
         for (int i = 0; i < half; i += 16) {
             const int count = std::min(16, half - i);
             const __mmask16 mask = first_lanes(count);
@@ -242,8 +263,8 @@ ICF_TARGET void place_key(const AttentionMemory & memory, int position, const vo
             _mm512_store_ps(low, _mm512_fmsub_ps(a, c, _mm512_mul_ps(b, s)));
             _mm512_store_ps(high, _mm512_fmadd_ps(a, s, _mm512_mul_ps(b, c)));
             for (int j = 0; j < count; j++) {
-                lane[(i + j) * AttentionMemory::tile] = low[j];
-                lane[(half + i + j) * AttentionMemory::tile] = high[j];
+                lane[(i + j) * tile] = low[j];
+                lane[(half + i + j) * tile] = high[j];
             }
         }
     }
@@ -252,7 +273,7 @@ ICF_TARGET void place_key(const AttentionMemory & memory, int position, const vo
 ICF_TARGET void place_value(const AttentionMemory & memory, int position, const void * row, bool is_f16) {
     const int hd = memory.n_embd_head;
     for (int head = 0; head < memory.n_head_kv; head++) {
-        float * target = memory.value_row(head, position);
+        float * target = value_row(memory, head, position);
         for (int i = 0; i < hd; i += 16) {
             const __mmask16 mask = first_lanes(hd - i);
             _mm512_mask_storeu_ps(target + i, mask, load_elements(row, is_f16, head * hd + i, mask));
@@ -261,7 +282,7 @@ ICF_TARGET void place_value(const AttentionMemory & memory, int position, const 
 }
 
 // e^x for x ≤ 0: 2^(x / ln 2) split into an integer and a fraction, the fraction by a polynomial (relative error 2e-7).
-ICF_TARGET static __m512 exp_ps(__m512 x) {
+ICF_TARGET __m512 exp_ps(__m512 x) {
     x = _mm512_max_ps(x, _mm512_set1_ps(-87.0f));
     const __m512 t = _mm512_mul_ps(x, _mm512_set1_ps(1.44269504f));
     const __m512 whole = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -279,11 +300,11 @@ ICF_TARGET static __m512 exp_ps(__m512 x) {
 
 // scores[i][16 keys of each of n tiles] = q_i · k for eight queries
 template <int n>
-ICF_TARGET static void score_tiles(const float * keys, const float * const * q, int n_embd_head, float scale, float * scores,
+ICF_TARGET void score_tiles(const float * keys, const float * const * q, int n_embd_head, float scale, float * scores,
                                    size_t stride) {
-    const size_t tile_floats = static_cast<size_t>(n_embd_head) * AttentionMemory::tile;
-    __m512 acc[attend_group][n];
-    for (int i = 0; i < attend_group; i++) {
+    const size_t tile_floats = static_cast<size_t>(n_embd_head) * tile;
+    __m512 acc[query_group][n];
+    for (int i = 0; i < query_group; i++) {
         for (int t = 0; t < n; t++) {
             acc[i][t] = _mm512_setzero_ps();
         }
@@ -291,26 +312,26 @@ ICF_TARGET static void score_tiles(const float * keys, const float * const * q, 
     for (int d = 0; d < n_embd_head; d++) {
         __m512 k[n];
         for (int t = 0; t < n; t++) {
-            k[t] = _mm512_loadu_ps(keys + t * tile_floats + static_cast<size_t>(d) * AttentionMemory::tile);
+            k[t] = _mm512_loadu_ps(keys + t * tile_floats + static_cast<size_t>(d) * tile);
         }
 #pragma GCC unroll 8
-        for (int i = 0; i < attend_group; i++) {
+        for (int i = 0; i < query_group; i++) {
             const __m512 element = _mm512_set1_ps(q[i][d]);
             for (int t = 0; t < n; t++) {
                 acc[i][t] = _mm512_fmadd_ps(k[t], element, acc[i][t]);
             }
         }
     }
-    for (int i = 0; i < attend_group; i++) {
+    for (int i = 0; i < query_group; i++) {
         for (int t = 0; t < n; t++) {
-            _mm512_storeu_ps(scores + i * stride + t * AttentionMemory::tile, _mm512_mul_ps(acc[i][t], _mm512_set1_ps(scale)));
+            _mm512_storeu_ps(scores + i * stride + t * tile, _mm512_mul_ps(acc[i][t], _mm512_set1_ps(scale)));
         }
     }
 }
 
 // Turns a row of scores into weights that are not yet divided by their sum, which is returned. Entries at `from` … `to` - 1
 // and beyond n_keys are hidden.
-ICF_TARGET static float exponentiate(float * scores, int n_keys, size_t padded, int from, int to) {
+ICF_TARGET float exponentiate(float * scores, int n_keys, size_t padded, int from, int to) {
     std::fill(scores + from, scores + to, -INFINITY);
     std::fill(scores + n_keys, scores + padded, -INFINITY);
     __m512 largest = _mm512_set1_ps(-INFINITY);
@@ -331,10 +352,10 @@ ICF_TARGET static float exponentiate(float * scores, int n_keys, size_t padded, 
 
 // out[i][elements] = Σ_j weights[i][j] · v_j / sum_i for eight queries, in n vectors of 16 elements whose last one is masked
 template <int n>
-ICF_TARGET static void mix_values(const float * values, int n_embd_head, int n_keys, const float * weights, size_t stride,
+ICF_TARGET void mix_values(const float * values, int n_embd_head, int n_keys, const float * weights, size_t stride,
                                   const float * sums, int n_queries, float * out, size_t out_stride, __mmask16 mask) {
-    __m512 acc[attend_group][n];
-    for (int i = 0; i < attend_group; i++) {
+    __m512 acc[query_group][n];
+    for (int i = 0; i < query_group; i++) {
         for (int t = 0; t < n; t++) {
             acc[i][t] = _mm512_setzero_ps();
         }
@@ -346,7 +367,7 @@ ICF_TARGET static void mix_values(const float * values, int n_embd_head, int n_k
             v[t] = t < n - 1 ? _mm512_loadu_ps(row + 16 * t) : _mm512_maskz_loadu_ps(mask, row + 16 * t);
         }
 #pragma GCC unroll 8
-        for (int i = 0; i < attend_group; i++) {
+        for (int i = 0; i < query_group; i++) {
             const __m512 weight = _mm512_set1_ps(weights[i * stride + j]);
             for (int t = 0; t < n; t++) {
                 acc[i][t] = _mm512_fmadd_ps(v[t], weight, acc[i][t]);
@@ -365,26 +386,26 @@ ICF_TARGET static void mix_values(const float * values, int n_embd_head, int n_k
 ICF_TARGET void attend(const AttendTask & t, int first, int last, float * scratch) {
     const int n_keys = t.n_digest + t.n;
     const int hd = t.memory->n_embd_head;
-    const size_t padded = attend_scratch(n_keys) / attend_group;
+    const size_t padded = padded_positions(n_keys);
     const float scale = 1.0f / std::sqrt(static_cast<float>(hd));
-    for (int base = first; base < last; base += attend_group) {
-        const int n_queries = std::min(attend_group + 0, last - base);
-        const float * q[attend_group];
-        for (int i = 0; i < attend_group; i++) {
+    for (int base = first; base < last; base += query_group) {
+        const int n_queries = std::min(query_group + 0, last - base);
+        const float * q[query_group];
+        for (int i = 0; i < query_group; i++) {
             q[i] = t.q + (base + std::min(i, n_queries - 1)) * t.stride;
         }
         int j = 0;
-        for (; j + AttentionMemory::tile < n_keys; j += 2 * AttentionMemory::tile) {
-            score_tiles<2>(t.memory->key_tile(t.head_kv, j), q, hd, scale, scratch + j, padded);
+        for (; j + tile < n_keys; j += 2 * tile) {
+            score_tiles<2>(key_tile(*t.memory, t.head_kv, j), q, hd, scale, scratch + j, padded);
         }
         if (j < n_keys) {
-            score_tiles<1>(t.memory->key_tile(t.head_kv, j), q, hd, scale, scratch + j, padded);
+            score_tiles<1>(key_tile(*t.memory, t.head_kv, j), q, hd, scale, scratch + j, padded);
         }
-        float sums[attend_group];
+        float sums[query_group];
         for (int i = 0; i < n_queries; i++) {
             sums[i] = exponentiate(scratch + i * padded, n_keys, padded, base + i + 1, t.n_digest);
         }
-        const float * values = t.memory->value_row(t.head_kv, 0);
+        const float * values = value_row(*t.memory, t.head_kv, 0);
         float * out = t.out + base * t.stride;
         int d = 0;
         for (; d + 16 < hd; d += 32) {
@@ -399,12 +420,12 @@ ICF_TARGET void attend(const AttendTask & t, int first, int last, float * scratc
 // ---- Attention of one row over a KV cache ----
 
 // The sums of each two neighbours of the 128-bit lanes of a and b.
-ICF_TARGET static __m512 add_lanes(__m512 a, __m512 b) {
+ICF_TARGET __m512 add_lanes(__m512 a, __m512 b) {
     return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
 }
 
 // The sums of 16 vectors.
-ICF_TARGET static __m512 sums_of(const __m512 * v) {
+ICF_TARGET __m512 sums_of(const __m512 * v) {
     __m512 quarters[4]; // [i]: of the vectors 4 i … 4 i + 3, in each 128 bits
     for (int i = 0; i < 4; i++) {
         const __m512 a = _mm512_add_ps(_mm512_unpacklo_ps(v[4 * i], v[4 * i + 1]), _mm512_unpackhi_ps(v[4 * i], v[4 * i + 1]));
@@ -419,7 +440,7 @@ ICF_TARGET static __m512 sums_of(const __m512 * v) {
 
 // q · k of up to 16 positions
 template <bool is_f16>
-ICF_TARGET static __m512 score_positions(const char * keys, size_t stride, int n_positions, const float * q, int n_embd_head) {
+ICF_TARGET __m512 score_positions(const char * keys, size_t stride, int n_positions, const float * q, int n_embd_head) {
     const char * rows[16];
     __m512 acc[16];
     for (int i = 0; i < 16; i++) {
@@ -439,7 +460,7 @@ ICF_TARGET static __m512 score_positions(const char * keys, size_t stride, int n
 
 // out += Σ_j weights[j] · v_j, in n vectors of 16 elements whose last one is masked
 template <bool is_f16, int n>
-ICF_TARGET static void add_values(const char * values, size_t stride, int n_positions, const float * weights, float * out,
+ICF_TARGET void add_values(const char * values, size_t stride, int n_positions, const float * weights, float * out,
                                   __mmask16 mask) {
     const auto lanes = [mask](int t) { return t < n - 1 ? static_cast<__mmask16>(0xFFFF) : mask; };
     __m512 acc[n];
@@ -459,7 +480,7 @@ ICF_TARGET static void add_values(const char * values, size_t stride, int n_posi
 }
 
 template <bool is_f16>
-static void add_head(const char * values, size_t stride, int n_positions, const float * weights, float * out, int n_embd_head) {
+void add_head(const char * values, size_t stride, int n_positions, const float * weights, float * out, int n_embd_head) {
     using AddValues = void (*)(const char *, size_t, int, const float *, float *, __mmask16);
     static const AddValues of_vectors[] = {add_values<is_f16, 1>, add_values<is_f16, 2>, add_values<is_f16, 3>,
                                            add_values<is_f16, 4>, add_values<is_f16, 5>, add_values<is_f16, 6>,
@@ -473,9 +494,9 @@ static void add_head(const char * values, size_t stride, int n_positions, const 
 }
 
 // Positions whose keys, or values, of all heads are read before going on: cells of a cache lie position by position.
-static const int position_block = 64;
+const int position_block = 64;
 
-template <bool is_f16> ICF_TARGET static void attend_heads(const CacheAttendTask & t, int first, int last, float * scores) {
+template <bool is_f16> ICF_TARGET void attend_heads(const CacheAttendTask & t, int first, int last, float * scores) {
     const size_t padded = padded_positions(t.n_positions);
     const int group = t.n_head / t.n_head_kv;
     const size_t width = static_cast<size_t>(t.n_embd_head);
@@ -513,27 +534,17 @@ void attend_cache(const CacheAttendTask & task, int first, int last, float * scr
     }
 }
 
-#else
+} // namespace
 
-bool kernels_supported() {
-    return false;
-}
-
-bool PackedMatrix::can_pack(const ggml_tensor *) {
-    return false;
-}
-
-// Never reached: kernels_supported() is asked first.
-PackedMatrix::PackedMatrix(const ggml_tensor * weight)
-    : n_in_(static_cast<int>(weight->ne[0])), n_out_(static_cast<int>(weight->ne[1])) {}
-void PackedMatrix::pack(const ggml_tensor *, int, int) {}
-void PackedMatrix::multiply(const PackedRows &, const char *, float *, int, int) const {}
-void pack_rows(const PackedRows &, const float *, char *, int, int) {}
-void attend(const AttendTask &, int, int, float *) {}
-void place_key(const AttentionMemory &, int, const void *, bool, const float *, const float *) {}
-void place_value(const AttentionMemory &, int, const void *, bool) {}
-void attend_cache(const CacheAttendTask &, int, int, float *) {}
-
-#endif
+const Kernels avx512_vnni_kernels = {
+    "avx512_vnni", true, supported,
+    row_group, rows_bytes, pack_rows,
+    tile, matrix_bytes, pack_matrix, multiply,
+    tile, place_key, place_value,
+    query_group, attend_scratch, attend,
+    cache_attend_scratch, attend_cache,
+};
 
 } // namespace icf
+
+#endif

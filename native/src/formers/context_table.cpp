@@ -1,4 +1,4 @@
-#include "context_table.h"
+#include "formers/context_table.h"
 
 #include "error.h"
 

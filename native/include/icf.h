@@ -407,7 +407,8 @@ typedef struct icf_session_info {
     int32_t kv_type;
     int32_t reserved;
     long long kv_bytes;      /* memory of the KV cache */
-    long long scratch_bytes; /* scratch memory held now */
+    long long scratch_bytes; /* scratch memory held now, beside what the model's sessions share for batches of several rows: as
+                                much as calls run at once */
 } icf_session_info;
 
 /* What an append keeps of its last n_outputs rows. May be combined. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "arch/decoder.h"
+#include "computation.h"
 #include "products.h"
 
 namespace icf {
@@ -17,6 +18,7 @@ public:
     const PackedMatrices & packed() const { return packed_; }
     bool repacked() const { return repacked_; } // false: weights as the file has them, and every operation ggml's own
     int device() const { return device_; }
+    ComputationPool & computations() const { return computations_; } // for its sessions
 
     // Layers of which device, in the order of the computation: one part, or the CPU's and then those of the device.
     struct Part {
@@ -50,6 +52,7 @@ private:
     DecoderWeights weights_;
     bool repacked_;
     PackedMatrices packed_;
+    mutable ComputationPool computations_;
     long long vocab_hash_;
     long long fingerprint_;
 };

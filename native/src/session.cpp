@@ -2,7 +2,6 @@
 
 #include "error.h"
 #include "graph_ops.h"
-#include "work.h"
 
 #include <algorithm>
 #include <cstring>
@@ -26,31 +25,35 @@ static int choose_n_batch(int asked, int n_ctx) {
     return std::min(asked == 0 ? 512 : asked, n_ctx);
 }
 
+static long long next_number() {
+    static std::atomic<long long> last{0};
+    return ++last;
+}
+
 Session::Part::Part(const Session & session, const Model::Part & part, const icf_session_options & options)
-    : layers(part.layers), backend(part.device, options.n_threads),
-      cache(backend, session.model().params(), layers, session.n_ctx_, options.kv_type),
-      runner(backend, decode_graph_nodes(session.model().params())), products(session.model().packed()),
-      attention(session.model().params(), backend, session.model().repacked()) {}
+    : device(part.device), layers(part.layers),
+      own(device, options.n_threads, session.model().params(), session.model().packed(), session.model().repacked()),
+      cache(own.backend(), session.model().params(), layers, session.n_ctx_, options.kv_type) {}
 
 Session::Session(std::shared_ptr<const Model> model, const icf_session_options & options)
     : model_(std::move(model)), n_ctx_(choose_n_ctx(options.n_ctx, model_->params())),
-      n_batch_(choose_n_batch(options.n_batch, n_ctx_)) {
+      n_batch_(choose_n_batch(options.n_batch, n_ctx_)), number_(next_number()) {
     for (const Model::Part & part : model_->parts()) {
         parts_.push_back(std::make_unique<Part>(*this, part, options));
     }
-    if (!parts_.back()->backend.is_cpu()) {
-        device_sampling_ = std::make_unique<DeviceSampling>(parts_.back()->backend);
+    if (!parts_.back()->own.backend().is_cpu()) {
+        device_sampling_ = std::make_unique<DeviceSampling>(parts_.back()->own.backend());
     }
 }
 
 void Session::describe(icf_session_info & info) const {
     info.n_ctx = n_ctx_;
     info.n_batch = n_batch_;
-    info.n_threads = parts_.front()->backend.n_threads();
+    info.n_threads = parts_.front()->own.backend().n_threads();
     info.kv_type = parts_.front()->cache.type();
     for (const auto & part : parts_) {
         info.kv_bytes += part->cache.bytes();
-        info.scratch_bytes += part->runner.bytes() + part->attention.bytes();
+        info.scratch_bytes += part->own.bytes() + (part->shared ? part->shared->bytes() : 0);
     }
 }
 
@@ -102,7 +105,7 @@ static void fill_input(const Part & part, ggml_tensor * tensor, std::vector<T> &
     }
     staging.resize(static_cast<size_t>(ggml_nelements(tensor)));
     fill(staging.data());
-    part.runner.set(tensor, staging.data());
+    part.current().runner().set(tensor, staging.data());
 }
 
 void Session::append(const int32_t * tokens, long long n, long long n_outputs, int32_t outputs, const FillRows & fill) {
@@ -114,7 +117,7 @@ void Session::append(const int32_t * tokens, long long n, long long n_outputs, i
     shape.outputs = n_outputs > 0 ? outputs : 0;
     timeline_.tokens.reserve(static_cast<size_t>(length() + n));
     build(shape);
-    fill_input(*parts_.front(), parts_.front()->graph.rows, staging_, fill);
+    fill_input(*parts_.front(), parts_.front()->current().graph().rows, staging_, fill);
     for (const auto & part : parts_) {
         part->cache.prepare(static_cast<int>(length() + n));
         fill_inputs(*part, shape.n_rows);
@@ -128,50 +131,64 @@ void Session::append(const int32_t * tokens, long long n, long long n_outputs, i
         timeline_.tokens.push_back(tokens ? tokens[i] : -1);
     }
     length_.store(length() + n, std::memory_order_relaxed);
+    if (!logits_elsewhere_) {
+        give_back();
+    }
 }
 
+// Chooses what computes, and has it ready.
 void Session::build(const DecodeShape & shape) {
-    if (shape == shape_) {
-        return;
+    const bool is_large = shape.n_rows > 1;
+    const Part & last = *parts_.back();
+    if (is_large != (last.shared != nullptr) || !last.current().is_built_for(number_, shape)) {
+        fetch_logits(); // their memory is another graph's
     }
-    fetch_logits(); // their memory is the next graph's
-    shape_ = DecodeShape();
+    if (!is_large) {
+        give_back();
+    }
     for (const auto & part : parts_) {
-        const DecodeParts parts = {model_->params(), part->products, part->attention, part->cache};
-        part->graph = build_decode_graph(part->runner, parts, model_->weights(), part->layers, shape);
-        part->runner.allocate();
-        part->backend.use_threads_for(static_cast<double>(product_bytes(model_->weights(), part->layers)) * shape.n_rows,
-                                      ggml_graph_n_nodes(part->runner.graph()));
+        if (is_large && !part->shared) {
+            part->shared = model_->computations().take(part->device, part->own.backend().n_threads(), model_->params(),
+                                                       model_->packed(), model_->repacked(), number_);
+        }
+        part->current().build(number_, model_->weights(), part->layers, part->cache, shape);
     }
     shape_ = shape;
+}
+
+void Session::give_back() {
+    for (const auto & part : parts_) {
+        part->shared.reset();
+    }
 }
 
 // The parts one after the other, the stream of rows handed on from device to device.
 void Session::compute() {
     for (size_t i = 0; i < parts_.size(); i++) {
         if (i > 0) {
-            ggml_backend_tensor_copy(parts_[i - 1]->graph.stream, parts_[i]->graph.rows);
+            ggml_backend_tensor_copy(parts_[i - 1]->current().graph().stream, parts_[i]->current().graph().rows);
         }
-        parts_[i]->runner.compute();
+        parts_[i]->current().compute();
     }
 }
 
 void Session::fill_inputs(const Part & part, int n) {
     const int first = static_cast<int>(length());
-    fill_input(part, part.graph.positions, positions_, [&](int32_t * p) {
+    const DecodeGraph & graph = part.current().graph();
+    fill_input(part, graph.positions, positions_, [&](int32_t * p) {
         for (int i = 0; i < n; i++) {
             p[i] = first + i;
         }
     });
-    fill_input(part, part.graph.slots, slots_, [&](int64_t * s) {
+    fill_input(part, graph.slots, slots_, [&](int64_t * s) {
         for (int i = 0; i < n; i++) {
             s[i] = first + i;
         }
     });
-    if (part.graph.last) {
+    if (graph.last) {
         const int n_outputs = shape_.n_outputs;
-        fill_input(part, part.graph.last, last_, [&](int32_t * rows) { std::iota(rows, rows + n_outputs, n - n_outputs); });
-        fill_input(part, part.graph.last_positions, last_positions_,
+        fill_input(part, graph.last, last_, [&](int32_t * rows) { std::iota(rows, rows + n_outputs, n - n_outputs); });
+        fill_input(part, graph.last_positions, last_positions_,
                    [&](int32_t * p) { std::iota(p, p + n_outputs, first + n - n_outputs); });
     }
     fill_mask(part, n);
@@ -179,13 +196,14 @@ void Session::fill_inputs(const Part & part, int n) {
 
 // Row i stands at position p = length + i and sees positions p - window + 1 … p.
 void Session::fill_mask(const Part & part, int n) {
-    if (!part.graph.mask->buffer) {
+    ggml_tensor * tensor = part.current().graph().mask;
+    if (!tensor->buffer) {
         return; // nobody asks: a graph without outputs of a model of one layer
     }
     const int n_kv = shape_.n_kv;
     const int first = static_cast<int>(length());
     const int window = model_->params().n_window;
-    fill_input(part, part.graph.mask, mask_, [&](ggml_fp16_t * mask) {
+    fill_input(part, tensor, mask_, [&](ggml_fp16_t * mask) {
         for (int i = 0; i < n; i++) {
             ggml_fp16_t * row = mask + static_cast<size_t>(i) * n_kv;
             const int end = first + i + 1;
@@ -205,7 +223,7 @@ void Session::keep_outputs(long long n_outputs, int32_t outputs) {
     timeline_.hidden.reserve(n_hidden);
     timeline_.logits.resize(n_logits);
     timeline_.hidden.resize(n_hidden);
-    const DecodeGraph & graph = parts_.back()->graph;
+    const DecodeGraph & graph = parts_.back()->current().graph();
     logits_elsewhere_ = n_logits > 0;
     if (!device_sampling_) {
         fetch_logits();
@@ -219,7 +237,7 @@ void Session::keep_outputs(long long n_outputs, int32_t outputs) {
 
 void Session::fetch_logits() const {
     if (logits_elsewhere_) {
-        const ggml_tensor * logits = parts_.back()->graph.logits;
+        const ggml_tensor * logits = parts_.back()->current().graph().logits;
         ggml_backend_tensor_get(logits, timeline_.logits.data(), 0, ggml_nbytes(logits));
         logits_elsewhere_ = false;
     }
@@ -238,6 +256,7 @@ void Session::truncate(long long length) {
     timeline_.tokens.resize(static_cast<size_t>(length));
     length_.store(length, std::memory_order_relaxed);
     drop_outputs();
+    give_back();
 }
 
 // ---- Outputs ----
@@ -277,7 +296,7 @@ int32_t Session::sample(const icf_sampling & sampling) const {
 bool Session::sample_there(const icf_sampling & sampling) const {
     const int k = sampling.temperature == 0 ? 1 : sampling.top_k;
     const bool few = k > 0 && k <= model_->params().n_vocab / 8;
-    return few && timeline_.n_outputs == 1 && device_sampling_->most_likely(parts_.back()->graph.logits, k, candidates_);
+    return few && timeline_.n_outputs == 1 && device_sampling_->most_likely(parts_.back()->current().graph().logits, k, candidates_);
 }
 
 // ---- State ----
@@ -302,6 +321,7 @@ void Session::save_state(char * target) const {
 void Session::restore_state(const char * source, size_t n_bytes) {
     timeline_ = icf::restore_state(state_owner(), source, n_bytes);
     logits_elsewhere_ = false;
+    give_back();
     length_.store(static_cast<long long>(timeline_.tokens.size()), std::memory_order_relaxed);
 }
 

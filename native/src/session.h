@@ -42,18 +42,21 @@ private:
     struct Part {
         Part(const Session & session, const Model::Part & part, const icf_session_options & options);
 
+        // What the last graph was computed by.
+        const Computation & current() const { return shared ? *shared : own; }
+        Computation & current() { return shared ? *shared : own; }
+
+        int device;
         LayerRange layers;
-        Backend backend;
+        Computation own; // for single rows
         KvCache cache;
-        GraphRunner runner;
-        ProductGraph products;
-        CacheAttention attention;
-        DecodeGraph graph;
+        ComputationPool::Lease shared; // for more rows: for the length of a call, or until logits that lie there are not needed
     };
 
     void append(const int32_t * tokens, long long n, long long n_outputs, int32_t outputs, const FillRows & fill);
     void check_append(long long n, long long n_outputs, int32_t outputs) const;
     void build(const DecodeShape & shape);
+    void give_back();
     void fill_inputs(const Part & part, int n);
     void fill_mask(const Part & part, int n);
     void compute();
@@ -63,11 +66,12 @@ private:
     bool sample_there(const icf_sampling & sampling) const;
     StateOwner state_owner() const;
 
-    std::shared_ptr<const Model> model_;
+    std::shared_ptr<const Model> model_; // outlives the parts, which give back to it
     int n_ctx_;
     int n_batch_;
     std::vector<std::unique_ptr<Part>> parts_; // in the order of the computation
-    DecodeShape shape_; // that the graphs are built for; n_rows 0: none
+    long long number_; // unlike that of any other session
+    DecodeShape shape_; // of the last graphs
 
     std::atomic<long long> length_{0};
     mutable Timeline timeline_;

@@ -16,6 +16,7 @@ cache_attention
 arch/
 work
 formers/ graph_decode
+computation
 model
 digester session
 api

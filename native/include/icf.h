@@ -175,21 +175,21 @@ typedef struct icf_gguf_info {
 
 typedef struct icf_key_info {
     int32_t struct_size;
-    int32_t kind;       /* an icf_value_kind, of the elements where it is an array */
-    int32_t is_array;   /* 1: an array of `count` elements */
-    int32_t file_type;  /* number of the value's type in the GGUF format, such as 4 (u32), 8 (text) and 9 (array) */
-    long long count;    /* number of elements; 1 where it is not an array */
-    const char *name;   /* UTF-8; valid until the file (or the model, the digester it belongs to) is closed */
-    long long bytes;    /* size of the value in the file, for icf_gguf_read_key_bytes */
+    int32_t kind;      /* an icf_value_kind, of the elements where it is an array */
+    int32_t is_array;  /* 1: an array of `count` elements */
+    int32_t file_type; /* number of the value's type in the GGUF format, such as 4 (u32), 8 (text) and 9 (array) */
+    long long count;   /* number of elements; 1 where it is not an array */
+    const char *name;  /* UTF-8; valid until the file (or the model, the digester it belongs to) is closed */
+    long long bytes;   /* size of the value in the file, for icf_gguf_read_key_bytes */
 } icf_key_info;
 
 typedef struct icf_tensor_info {
     int32_t struct_size;
-    int32_t type;         /* number of the GGUF format */
-    long long shape[4];   /* elements per dimension, the fastest first; 1 for dimensions it does not have */
-    long long offset;     /* of its data, in bytes from data_offset */
-    long long bytes;      /* of its data */
-    const char *name;     /* UTF-8; valid until the file (or the model, the digester it belongs to) is closed */
+    int32_t type;       /* number of the GGUF format */
+    long long shape[4]; /* elements per dimension, the fastest first; 1 for dimensions it does not have */
+    long long offset;   /* of its data, in bytes from data_offset */
+    long long bytes;    /* of its data */
+    const char *name;   /* UTF-8; valid until the file (or the model, the digester it belongs to) is closed */
 } icf_tensor_info;
 
 /* Opens a GGUF file of any architecture. `path` is UTF-8. The file stays open until it is closed here, and must not be written
@@ -210,8 +210,8 @@ ICF_API icf_status icf_gguf_read_integers(const icf_gguf *file, long long index,
                                           long long *values, icf_error *error);
 
 /* Elements first … first + count - 1 of a key of kind FLOAT or INTEGER. */
-ICF_API icf_status icf_gguf_read_floats(const icf_gguf *file, long long index, long long first, long long count,
-                                        double *values, icf_error *error);
+ICF_API icf_status icf_gguf_read_floats(const icf_gguf *file, long long index, long long first, long long count, double *values,
+                                        icf_error *error);
 
 /* Elements first … first + count - 1 of a key of kind TEXT: their bytes one after the other without terminators, and in
  * ends[i] where text i ends, counted from `bytes`. With `bytes` NULL only `ends` is filled, so that ends[count - 1] is the
@@ -247,10 +247,10 @@ typedef struct icf_model icf_model;
 
 typedef struct icf_model_options {
     int32_t struct_size;
-    int32_t device;     /* index of the device that computes; -1: see icf_device_count */
-    int32_t use_mmap;   /* 1: map the file and use its weights in place; 0: read them into memory of our own. What another
+    int32_t device;       /* index of the device that computes; -1: see icf_device_count */
+    int32_t use_mmap;     /* 1: map the file and use its weights in place; 0: read them into memory of our own. What another
                            device computes with is copied there in either case. */
-    int32_t use_repack; /* 1: lay weights out anew, in memory of our own, where this CPU multiplies them faster then, and
+    int32_t use_repack;   /* 1: lay weights out anew, in memory of our own, where this CPU multiplies them faster then, and
                            compute by kernels of our own where they are faster; 0: operations of ggml's alone, with the
                            weights as the file has them */
     int32_t n_gpu_layers; /* where the device is not the CPU: so many layers, the last ones, and the output matrix are
@@ -261,21 +261,21 @@ typedef struct icf_model_options {
 typedef struct icf_model_info {
     int32_t struct_size;
     int32_t n_vocab;
-    int32_t n_embd;          /* embedding width: floats in a row */
+    int32_t n_embd; /* embedding width: floats in a row */
     int32_t n_layer;
     int32_t n_head;
     int32_t n_head_kv;
     int32_t n_ff;
-    int32_t n_ctx_train;     /* positions the model was trained for */
-    int32_t device;          /* index of the device that computes */
-    int32_t n_gpu_layers;    /* layers it computes where it is not the CPU, the last ones; those before are the CPU's */
+    int32_t n_ctx_train;  /* positions the model was trained for */
+    int32_t device;       /* index of the device that computes */
+    int32_t n_gpu_layers; /* layers it computes where it is not the CPU, the last ones; those before are the CPU's */
     long long n_params;
     long long weight_bytes;
-    long long vocab_hash;    /* FNV-1a over the vocabulary: see models/FORMAT.md */
-    long long fingerprint;   /* FNV-1a over architecture, sizes, vocabulary and norms: the same for every quantisation */
-    char architecture[32];   /* "llama" */
-    char type[32];           /* the type that holds most of the weights, such as "q4_K" */
-    char name[128];          /* general.name, cut to fit; empty where the file has none */
+    long long vocab_hash;  /* FNV-1a over the vocabulary: see models/FORMAT.md */
+    long long fingerprint; /* FNV-1a over architecture, sizes, vocabulary and norms: the same for every quantisation */
+    char architecture[32]; /* "llama" */
+    char type[32];         /* the type that holds most of the weights, such as "q4_K" */
+    char name[128];        /* general.name, cut to fit; empty where the file has none */
 } icf_model_info;
 
 /* Defaults: device -1 with as many layers as fit, mmap on, repacking on. */
@@ -305,10 +305,10 @@ typedef enum icf_method {
 
 typedef struct icf_digester_options {
     int32_t struct_size;
-    int32_t n_threads;         /* 0: the number of physical cores */
-    int32_t device;            /* -1: the model's; without a model see icf_device_count */
-    int32_t use_mmap;          /* as in icf_model_options */
-    int32_t method;            /* an icf_method */
+    int32_t n_threads; /* 0: the number of physical cores */
+    int32_t device;    /* -1: the model's; without a model see icf_device_count */
+    int32_t use_mmap;  /* as in icf_model_options */
+    int32_t method;    /* an icf_method */
     int32_t reserved;
     long long max_table_bytes; /* a table of what each token of the vocabulary contributes to keys and values is filled as
                                   tokens appear, if it is no larger than this; 0: no table; -1: half of the free memory */
@@ -316,28 +316,28 @@ typedef struct icf_digester_options {
 
 typedef struct icf_digester_info {
     int32_t struct_size;
-    int32_t n_embd;            /* embedding width: floats in a row */
+    int32_t n_embd; /* embedding width: floats in a row */
     int32_t n_layer;
     int32_t n_head;
     int32_t n_head_kv;
     int32_t n_ff;
-    int32_t n_digest;          /* digest rows of a chunk */
-    int32_t chunk_length;      /* longest chunk the former was trained for, in tokens */
-    int32_t cross_interval;    /* every cross_interval-th layer is cross-attention, the others are self-attention */
-    int32_t has_marker_ft;     /* 1: icf_digester_marker gives ICF_MARKER_FT */
-    int32_t has_marker_ae;     /* 1: icf_digester_marker gives ICF_MARKER_AE */
+    int32_t n_digest;       /* digest rows of a chunk */
+    int32_t chunk_length;   /* longest chunk the former was trained for, in tokens */
+    int32_t cross_interval; /* every cross_interval-th layer is cross-attention, the others are self-attention */
+    int32_t has_marker_ft;  /* 1: icf_digester_marker gives ICF_MARKER_FT */
+    int32_t has_marker_ae;  /* 1: icf_digester_marker gives ICF_MARKER_AE */
     int32_t n_threads;
     int32_t device;
-    int32_t method;            /* the icf_method in use */
+    int32_t method; /* the icf_method in use */
     long long n_params;
     long long weight_bytes;
-    long long scratch_bytes;   /* memory held now for packed weights, constants and graphs */
-    long long table_bytes;     /* size of the token table when full; 0: there is none */
-    long long table_tokens;    /* tokens it holds now */
-    long long fingerprint;     /* FNV-1a over sizes, digest embeddings and norms: the same for every quantisation */
+    long long scratch_bytes;     /* memory held now for packed weights, constants and graphs */
+    long long table_bytes;       /* size of the token table when full; 0: there is none */
+    long long table_tokens;      /* tokens it holds now */
+    long long fingerprint;       /* FNV-1a over sizes, digest embeddings and norms: the same for every quantisation */
     long long target_vocab_hash; /* of the LLM it was made for; 0 where the file does not say */
-    char type[32];             /* the type that holds most of the weights */
-    char name[128];            /* general.name, cut to fit; empty where the file has none */
+    char type[32];               /* the type that holds most of the weights */
+    char name[128];              /* general.name, cut to fit; empty where the file has none */
 } icf_digester_info;
 
 /* Learned rows that stand right after the digest rows (reference: FT and AE in param.pt). */
@@ -420,22 +420,21 @@ typedef enum icf_output {
 /* Applied in this order: repetition penalty, temperature, top-k, top-p, min-p; then one token is drawn. */
 typedef struct icf_sampling {
     int32_t struct_size;
-    int32_t top_k;              /* keep the k most likely tokens; 0: all */
-    float temperature;          /* 0: greedy, the most likely token (the lowest id among equals) */
-    float top_p;                /* keep the fewest tokens whose probabilities reach this; 1: all */
-    float min_p;                /* drop tokens less likely than this times the most likely one; 0: none */
-    float repetition_penalty;   /* 1: none. Positive logits of recent tokens are divided by it, others multiplied */
-    int32_t repetition_window;  /* how many last positions count as recent; -1: all */
+    int32_t top_k;             /* keep the k most likely tokens; 0: all */
+    float temperature;         /* 0: greedy, the most likely token (the lowest id among equals) */
+    float top_p;               /* keep the fewest tokens whose probabilities reach this; 1: all */
+    float min_p;               /* drop tokens less likely than this times the most likely one; 0: none */
+    float repetition_penalty;  /* 1: none. Positive logits of recent tokens are divided by it, others multiplied */
+    int32_t repetition_window; /* how many last positions count as recent; -1: all */
     int32_t reserved;
-    long long seed;             /* the draw depends on the seed, the position and the logits alone */
+    long long seed; /* the draw depends on the seed, the position and the logits alone */
 } icf_sampling;
 
 /* Defaults: all cores, n_ctx and n_batch 0, F16 cache. */
 ICF_API void icf_session_options_init(icf_session_options *options);
 
 /* Opens an empty timeline. `options` may be NULL. */
-ICF_API icf_status icf_session_open(icf_model *model, const icf_session_options *options, icf_session **out,
-                                    icf_error *error);
+ICF_API icf_status icf_session_open(icf_model *model, const icf_session_options *options, icf_session **out, icf_error *error);
 ICF_API void icf_session_close(icf_session *session);
 ICF_API icf_status icf_session_describe(const icf_session *session, icf_session_info *info, icf_error *error);
 

@@ -4,8 +4,8 @@
 #include "fingerprint.h"
 #include "model.h"
 #include "quantize.h"
-#include "session.h"
 #include "sampling.h"
+#include "session.h"
 #include "utf8.h"
 
 #include <atomic>
@@ -74,7 +74,8 @@ template <typename T> T read_options(const T * given, void (*init)(T *)) {
     T options;
     init(&options);
     if (given) {
-        require(given->struct_size >= static_cast<int32_t>(sizeof(int32_t)), "struct_size is not set: call the *_init function");
+        require(given->struct_size >= static_cast<int32_t>(sizeof(int32_t)),
+                "struct_size is not set: call the *_init function");
         require(given->struct_size <= static_cast<int32_t>(sizeof(T)), "the options are from a newer icf.h than this library");
         memcpy(&options, given, static_cast<size_t>(given->struct_size));
         options.struct_size = sizeof(T);
@@ -97,7 +98,8 @@ void check_capacity(long long n_rows, long long width, long long n_floats, const
     long long need;
     require(n_rows >= 0 && n_floats >= 0, "a negative size");
     if (__builtin_mul_overflow(n_rows, width, &need) || n_floats < need) {
-        fail(ICF_ERROR_CAPACITY, "%s needs %lld rows of %lld floats, the buffer has %lld floats", what, n_rows, width, n_floats);
+        fail(ICF_ERROR_CAPACITY, "%s needs %lld rows of %lld floats, the buffer has %lld floats", what, n_rows, width,
+             n_floats);
     }
 }
 
@@ -327,8 +329,8 @@ icf_status icf_gguf_read_texts(const icf_gguf * handle, long long index, long lo
     });
 }
 
-icf_status icf_gguf_read_key_bytes(const icf_gguf * handle, long long index, long long first_byte, long long n_bytes, void * data,
-                                   icf_error * error) {
+icf_status icf_gguf_read_key_bytes(const icf_gguf * handle, long long index, long long first_byte, long long n_bytes,
+                                   void * data, icf_error * error) {
     return guard(error, [&] {
         const GgufFile & file = file_of(handle);
         const std::string_view value = file.key_bytes(index);
@@ -502,7 +504,8 @@ icf_status icf_digester_run_batch(icf_digester * digester, const int32_t * token
         Digester & d = *claim->digester;
         require(n_chunks >= 1, "a batch needs at least one chunk");
         check_pointer(ends, n_chunks, "ends");
-        check_capacity(n_chunks, static_cast<long long>(d.params().n_digest) * d.params().n_embd, n_floats, "a batch of chunks");
+        check_capacity(n_chunks, static_cast<long long>(d.params().n_digest) * d.params().n_embd, n_floats,
+                       "a batch of chunks");
         long long begin = 0;
         for (long long i = 0; i < n_chunks; i++) {
             require(ends[i] >= begin, "the ends of the chunks are negative or decrease");

@@ -295,7 +295,8 @@ BufferPtr Backend::place(const TensorContext & context, const char * purpose) co
 }
 
 TensorContext::TensorContext(size_t max_tensors, size_t max_nodes) {
-    memory_.resize(max_tensors * ggml_tensor_overhead() + (max_nodes ? ggml_graph_overhead_custom(max_nodes, false) : 0) + 1024);
+    memory_.resize(max_tensors * ggml_tensor_overhead() + (max_nodes ? ggml_graph_overhead_custom(max_nodes, false) : 0) +
+                   1024);
     context_.reset(ggml_init({memory_.size(), memory_.data(), true}));
     if (!context_) {
         fail(ICF_ERROR_MEMORY, "out of memory");

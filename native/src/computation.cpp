@@ -4,7 +4,8 @@
 
 namespace icf {
 
-Computation::Computation(int device, int n_threads, const DecoderParams & params, const PackedMatrices & packed, bool by_kernels)
+Computation::Computation(int device, int n_threads, const DecoderParams & params, const PackedMatrices & packed,
+                         bool by_kernels)
     : p_(params), backend_(device, n_threads), runner_(backend_, decode_graph_nodes(params)), products_(packed),
       attention_(params, backend_, by_kernels) {}
 
@@ -16,13 +17,14 @@ void Computation::build(long long owner, const DecoderWeights & weights, const L
     owner_ = 0; // if there is no room for the new one
     graph_ = build_decode_graph(runner_, {p_, products_, attention_, cache}, weights, layers, shape);
     runner_.allocate();
-    backend_.use_threads_for(static_cast<double>(product_bytes(weights, layers)) * shape.n_rows, ggml_graph_n_nodes(runner_.graph()));
+    backend_.use_threads_for(static_cast<double>(product_bytes(weights, layers)) * shape.n_rows,
+                             ggml_graph_n_nodes(runner_.graph()));
     shape_ = shape;
     owner_ = owner;
 }
 
-ComputationPool::Lease ComputationPool::take(int device, int n_threads, const DecoderParams & params, const PackedMatrices & packed,
-                                             bool by_kernels, long long owner) {
+ComputationPool::Lease ComputationPool::take(int device, int n_threads, const DecoderParams & params,
+                                             const PackedMatrices & packed, bool by_kernels, long long owner) {
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         size_t best = free_.size();

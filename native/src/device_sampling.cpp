@@ -16,7 +16,7 @@ static ggml_tensor * computed(ggml_context * ctx, const ggml_tensor * tensor) {
 bool DeviceSampling::most_likely(const ggml_tensor * logits, int k, std::vector<Candidate> & candidates) {
     ggml_context * ctx = runner_.begin();
     ggml_tensor * all = computed(ctx, logits);
-    ggml_tensor * tokens = k == 1 ? ggml_argmax(ctx, all) : ggml_top_k(ctx, all, k); // I32 [k]
+    ggml_tensor * tokens = k == 1 ? ggml_argmax(ctx, all) : ggml_top_k(ctx, all, k);             // I32 [k]
     ggml_tensor * values = ggml_get_rows(ctx, ggml_reshape_2d(ctx, all, 1, all->ne[0]), tokens); // F32 [1, k]
     candidates.clear();
     if (!runner_.backend().can_compute(tokens) || !runner_.backend().can_compute(values)) {

@@ -40,7 +40,9 @@ std::unique_ptr<Former> Digester::choose_former(int32_t method) const {
     }
     FormerParts parts = {params_, weights_, backend_, store_.main_type() != GGML_TYPE_F32, nullptr};
     if (model_) {
-        parts.embed = [model = model_.get()](const int32_t * tokens, long long n, float * rows) { model->embed(tokens, n, rows); };
+        parts.embed = [model = model_.get()](const int32_t * tokens, long long n, float * rows) {
+            model->embed(tokens, n, rows);
+        };
     }
     const Kernels * kernels = PackedFormer::kernels_for(backend_);
     if (method == ICF_METHOD_FAST && kernels) {

@@ -90,10 +90,10 @@ private:
         uint32_t type; // of the elements
         bool is_array;
         uint64_t count;
-        size_t value;                  // where its value begins in metadata_
-        size_t begin;                  // of the first element
-        size_t end;                    // of the value
-        std::vector<uint32_t> texts;   // where each text's length stands in metadata_
+        size_t value;                // where its value begins in metadata_
+        size_t begin;                // of the first element
+        size_t end;                  // of the value
+        std::vector<uint32_t> texts; // where each text's length stands in metadata_
     };
 
     class Parser;

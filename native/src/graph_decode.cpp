@@ -32,8 +32,8 @@ static ggml_tensor * output(const GraphRunner & runner, ggml_tensor * x) {
     return x;
 }
 
-DecodeGraph build_decode_graph(GraphRunner & runner, const DecodeParts & parts, const DecoderWeights & w, const LayerRange & layers,
-                               const DecodeShape & shape) {
+DecodeGraph build_decode_graph(GraphRunner & runner, const DecodeParts & parts, const DecoderWeights & w,
+                               const LayerRange & layers, const DecodeShape & shape) {
     const DecoderParams & p = parts.params;
     const Architecture & architecture = find_architecture(p.architecture, "");
     parts.products.reset();

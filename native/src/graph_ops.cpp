@@ -13,19 +13,18 @@ ggml_tensor * linear(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * bia
     return bias ? ggml_add(ctx, y, bias) : y;
 }
 
-ggml_tensor * rope(ggml_context * ctx, ggml_tensor * x, ggml_tensor * positions, ggml_tensor * factors,
-                   const RopeParams & p) {
+ggml_tensor * rope(ggml_context * ctx, ggml_tensor * x, ggml_tensor * positions, ggml_tensor * factors, const RopeParams & p) {
     const int mode = p.halves ? GGML_ROPE_TYPE_NEOX : 0;
-    return ggml_rope_ext(ctx, x, positions, factors, p.n_dims, mode, p.n_ctx_orig, p.base, p.scale, p.ext_factor,
-                         p.attn_factor, p.beta_fast, p.beta_slow);
+    return ggml_rope_ext(ctx, x, positions, factors, p.n_dims, mode, p.n_ctx_orig, p.base, p.scale, p.ext_factor, p.attn_factor,
+                         p.beta_fast, p.beta_slow);
 }
 
 static ggml_tensor * as_f32(ggml_context * ctx, ggml_tensor * x) {
     return x->type == GGML_TYPE_F32 ? ggml_cont(ctx, x) : ggml_cast(ctx, x, GGML_TYPE_F32);
 }
 
-static ggml_tensor * attention_by_steps(ggml_context * ctx, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v, ggml_tensor * mask,
-                                        float scale) {
+static ggml_tensor * attention_by_steps(ggml_context * ctx, ggml_tensor * q, ggml_tensor * k, ggml_tensor * v,
+                                        ggml_tensor * mask, float scale) {
     ggml_tensor * scores = ggml_mul_mat(ctx, as_f32(ctx, k), ggml_cont(ctx, q)); // [n_kv, n_q, n_head, n]
     ggml_tensor * shares = ggml_soft_max_ext(ctx, scores, mask, scale, 0.0f);
     ggml_tensor * columns = ggml_cont(ctx, ggml_transpose(ctx, as_f32(ctx, v))); // [n_kv, n_embd_head, n_head_kv, n]

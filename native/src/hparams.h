@@ -16,15 +16,15 @@ const long long max_digests = 1 << 14; // attention among them takes their squar
 
 // Rotary position embedding (RoPE), in the terms of ggml_rope_ext.
 struct RopeParams {
-    int n_dims = 0;         // leading elements of a head that are rotated
-    bool halves = false;    // rotates (i, i + n/2) pairs (NEOX); else (2i, 2i + 1)
+    int n_dims = 0;      // leading elements of a head that are rotated
+    bool halves = false; // rotates (i, i + n/2) pairs (NEOX); else (2i, 2i + 1)
     float base = 10000.0f;
-    float scale = 1.0f;     // of positions: 1 / factor
+    float scale = 1.0f;      // of positions: 1 / factor
     float ext_factor = 0.0f; // YaRN: 1, else 0
     float attn_factor = 1.0f;
     float beta_fast = 32.0f;
     float beta_slow = 1.0f;
-    int n_ctx_orig = 0;     // YaRN: positions before scaling
+    int n_ctx_orig = 0; // YaRN: positions before scaling
 };
 
 struct DecoderParams {
@@ -37,7 +37,7 @@ struct DecoderParams {
     int n_embd_head = 0; // width of a head
     int n_ff = 0;
     int n_ctx_train = 0;
-    int n_window = 0;    // sliding window of attention in positions; 0: none
+    int n_window = 0; // sliding window of attention in positions; 0: none
     float norm_eps = 0;
     RopeParams rope;
 

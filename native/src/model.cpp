@@ -75,8 +75,8 @@ Model::Model(const std::string & path, int device, bool use_mmap, bool repack, i
       n_host_layers_(count_host_layers(*file_, params_, device_, n_gpu_layers)),
       store_(file_, device_, use_mmap, repack,
              [this](const std::string & name) { return stays_on_host(name, n_host_layers_, params_.n_layer); }),
-      weights_(load_decoder_weights(store_, params_)), repacked_(repack), packed_(best_kernels()), vocab_hash_(hash_vocabulary(*file_)),
-      fingerprint_(fingerprint_of(*file_, params_, vocab_hash_)) {
+      weights_(load_decoder_weights(store_, params_)), repacked_(repack), packed_(best_kernels()),
+      vocab_hash_(hash_vocabulary(*file_)), fingerprint_(fingerprint_of(*file_, params_, vocab_hash_)) {
     copy_shared_tensors();
     if (repacked_ && n_host_layers_ > 0) {
         pack_matrices();

@@ -121,8 +121,8 @@ ggml_tensor * ProductGraph::linear(ggml_context * ctx, ggml_tensor * weight, ggm
     }
     ggml_tensor * args[] = {packed_rows(ctx, x, matrix->kernels())};
     tasks_.push_back({{static_cast<int>(x->ne[0]), static_cast<int>(x->ne[1])}, &matrix->kernels(), matrix});
-    ggml_tensor * y = ggml_custom_4d(ctx, GGML_TYPE_F32, matrix->shape().n_out, x->ne[1], 1, 1, args, 1, run_product, GGML_N_TASKS_MAX,
-                                     &tasks_.back());
+    ggml_tensor * y = ggml_custom_4d(ctx, GGML_TYPE_F32, matrix->shape().n_out, x->ne[1], 1, 1, args, 1, run_product,
+                                     GGML_N_TASKS_MAX, &tasks_.back());
     return bias ? ggml_add(ctx, y, bias) : y;
 }
 

@@ -283,20 +283,23 @@ const float * Session::hidden(long long first, long long n) const {
 
 int32_t Session::sample(const icf_sampling & sampling) const {
     check_sampling(sampling);
-    const size_t window = sampling.repetition_window < 0 ? timeline_.tokens.size() : static_cast<size_t>(sampling.repetition_window);
+    const size_t window =
+        sampling.repetition_window < 0 ? timeline_.tokens.size() : static_cast<size_t>(sampling.repetition_window);
     const size_t n_recent = std::min(window, timeline_.tokens.size());
     if (logits_elsewhere_ && !penalises(sampling, n_recent) && sample_there(sampling)) {
         return draw_among(candidates_, sampling, length());
     }
     const float * last = logits(std::max(0LL, timeline_.n_outputs - 1), 1);
-    return draw(last, model_->params().n_vocab, sampling, timeline_.tokens.data() + timeline_.tokens.size() - n_recent, n_recent, length(), candidates_);
+    return draw(last, model_->params().n_vocab, sampling, timeline_.tokens.data() + timeline_.tokens.size() - n_recent,
+                n_recent, length(), candidates_);
 }
 
 // The candidates that a draw is among, where they are few enough for the device to choose them; else false.
 bool Session::sample_there(const icf_sampling & sampling) const {
     const int k = sampling.temperature == 0 ? 1 : sampling.top_k;
     const bool few = k > 0 && k <= model_->params().n_vocab / 8;
-    return few && timeline_.n_outputs == 1 && device_sampling_->most_likely(parts_.back()->current().graph().logits, k, candidates_);
+    return few && timeline_.n_outputs == 1 &&
+           device_sampling_->most_likely(parts_.back()->current().graph().logits, k, candidates_);
 }
 
 // ---- State ----

@@ -70,14 +70,14 @@ private:
     int n_ctx_;
     int n_batch_;
     std::vector<std::unique_ptr<Part>> parts_; // in the order of the computation
-    long long number_; // unlike that of any other session
-    DecodeShape shape_; // of the last graphs
+    long long number_;                         // unlike that of any other session
+    DecodeShape shape_;                        // of the last graphs
 
     std::atomic<long long> length_{0};
     mutable Timeline timeline_;
     mutable bool logits_elsewhere_ = false; // still in the memory of the device, not in `timeline_`
 
-    std::vector<float> staging_;          // rows on their way to another device
+    std::vector<float> staging_; // rows on their way to another device
     std::vector<int32_t> positions_;
     std::vector<int64_t> slots_;
     std::vector<int32_t> last_;

@@ -11,9 +11,9 @@ namespace icf {
 struct Timeline {
     std::vector<int32_t> tokens; // of every position; -1 where an embedding row was appended
     long long n_outputs = 0;
-    int32_t outputs = 0;         // icf_output bits
-    std::vector<float> logits;   // [n_outputs, n_vocab]
-    std::vector<float> hidden;   // [n_outputs, n_embd]
+    int32_t outputs = 0;       // icf_output bits
+    std::vector<float> logits; // [n_outputs, n_vocab]
+    std::vector<float> hidden; // [n_outputs, n_embd]
 };
 
 // What a state belongs to.

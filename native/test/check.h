@@ -24,11 +24,10 @@ static icf_error check_error; /* for calls inside CHECK_STATUS and CHECK_OK */
 /* The same, with a message made as by printf that tells the values. */
 #define CHECK_SAYING(condition, ...) check_that(!!(condition), __FILE__, __LINE__, __VA_ARGS__)
 
-#define CHECK_EQUAL(expected, value)                                                                                       \
-    check_equal((long long)(expected), (long long)(value), #value, __FILE__, __LINE__)
+#define CHECK_EQUAL(expected, value) check_equal((long long)(expected), (long long)(value), #value, __FILE__, __LINE__)
 
 /* |expected - value| <= tolerance; NaN is never close. */
-#define CHECK_CLOSE(expected, value, tolerance)                                                                            \
+#define CHECK_CLOSE(expected, value, tolerance)                                                                                \
     check_close((double)(expected), (double)(value), (double)(tolerance), #value, __FILE__, __LINE__)
 
 #define CHECK_AT_MOST(limit, value) check_at_most((double)(limit), (double)(value), #value, __FILE__, __LINE__)
@@ -44,10 +43,10 @@ static icf_error check_error; /* for calls inside CHECK_STATUS and CHECK_OK */
 #define REQUIRE_OK(call) (CHECK_OK(call) ? (void)0 : check_stop())
 
 /* Leaves a test that does not apply here; its name and the reason are printed. */
-#define SKIP(reason)                                                                                                       \
-    do {                                                                                                                   \
-        check_skip_reason = (reason);                                                                                      \
-        return;                                                                                                            \
+#define SKIP(reason)                                                                                                           \
+    do {                                                                                                                       \
+        check_skip_reason = (reason);                                                                                          \
+        return;                                                                                                                \
     } while (0)
 
 #define RUN(test) check_run(test, #test)
@@ -77,8 +76,8 @@ static inline int check_equal(long long expected, long long value, const char *w
 }
 
 static inline int check_close(double expected, double value, double tolerance, const char *what, const char *file, int line) {
-    return check_that(fabs(expected - value) <= tolerance || expected == value, file, line, "%s is %.9g, expected %.9g within %.3g",
-                      what, value, expected, tolerance);
+    return check_that(fabs(expected - value) <= tolerance || expected == value, file, line,
+                      "%s is %.9g, expected %.9g within %.3g", what, value, expected, tolerance);
 }
 
 static inline int check_at_most(double limit, double value, const char *what, const char *file, int line) {
@@ -161,18 +160,18 @@ static inline int check_result(void) {
 
 #ifdef __cplusplus
 /* The expression must throw an icf::Error of that status. */
-#define CHECK_THROWS(expected, expression)                                                                                 \
-    do {                                                                                                                   \
-        int32_t thrown = ICF_OK;                                                                                           \
-        std::string message;                                                                                               \
-        try {                                                                                                              \
-            (void)(expression);                                                                                            \
-        } catch (const icf::Error & e) {                                                                                   \
-            thrown = e.status();                                                                                           \
-            message = e.what();                                                                                            \
-        }                                                                                                                  \
-        check_that((expected) == thrown, __FILE__, __LINE__, "%s gives '%s' (%s), expected '%s'", #expression,             \
-                   icf_status_name(thrown), message.c_str(), icf_status_name(expected));                                   \
+#define CHECK_THROWS(expected, expression)                                                                                     \
+    do {                                                                                                                       \
+        int32_t thrown = ICF_OK;                                                                                               \
+        std::string message;                                                                                                   \
+        try {                                                                                                                  \
+            (void)(expression);                                                                                                \
+        } catch (const icf::Error &e) {                                                                                        \
+            thrown = e.status();                                                                                               \
+            message = e.what();                                                                                                \
+        }                                                                                                                      \
+        check_that((expected) == thrown, __FILE__, __LINE__, "%s gives '%s' (%s), expected '%s'", #expression,                 \
+                   icf_status_name(thrown), message.c_str(), icf_status_name(expected));                                       \
     } while (0)
 #endif
 

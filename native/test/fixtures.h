@@ -24,7 +24,7 @@
 namespace test {
 
 // Sanitizers change memory use and speed: what is measured is then not checked, and long loops are shorter.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || ICF_TEST_HAS_FEATURE(address_sanitizer) || \
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || ICF_TEST_HAS_FEATURE(address_sanitizer) ||                \
     ICF_TEST_HAS_FEATURE(thread_sanitizer)
 const bool sanitized = true;
 #else
@@ -96,7 +96,7 @@ private:
 
 struct Array {
     std::vector<long long> shape;
-    std::vector<float> floats;    // of F32
+    std::vector<float> floats;     // of F32
     std::vector<int32_t> integers; // of I32 and I64
 };
 
@@ -372,7 +372,8 @@ inline icf_session_info describe(const icf_session * session) {
 // ---- Work ----
 
 // Logits [n, n_vocab] of all tokens, appended in batches of at most `step`.
-inline std::vector<float> append_all(icf_session * session, int n_vocab, const std::vector<int32_t> & tokens, size_t step = 512) {
+inline std::vector<float> append_all(icf_session * session, int n_vocab, const std::vector<int32_t> & tokens,
+                                     size_t step = 512) {
     std::vector<float> logits;
     for (size_t at = 0; at < tokens.size(); at += step) {
         const long long n = static_cast<long long>(std::min(step, tokens.size() - at));

@@ -9,7 +9,18 @@ namespace test {
 
 // Value types of the GGUF specification.
 enum GgufValueType : uint32_t {
-    GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_TEXT, GGUF_ARRAY, GGUF_U64, GGUF_I64,
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_TEXT,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
     GGUF_F64
 };
 
@@ -118,8 +129,8 @@ public:
 
     // The file up to where the padding before the data begins.
     std::string header() const {
-        std::string bytes = magic + bytes_of(version) + bytes_of(n_tensors.value_or(tensors.size())) +
-                            bytes_of(n_keys.value_or(keys.size()));
+        std::string bytes =
+            magic + bytes_of(version) + bytes_of(n_tensors.value_or(tensors.size())) + bytes_of(n_keys.value_or(keys.size()));
         for (const Key & key : keys) {
             bytes += gguf_text(key.name) + bytes_of(key.type) + key.value;
         }
@@ -163,7 +174,8 @@ struct TinySizes {
 
 // A matrix of random weights [n_in, n_out], or a norm near 1.
 inline void add_matrix(GgufBuilder & file, Random & random, const std::string & name, int n_in, int n_out) {
-    file.add_floats(name, {uint64_t(n_in), uint64_t(n_out)}, random.floats(size_t(n_in) * size_t(n_out), 1.7 / std::sqrt(n_in)));
+    file.add_floats(name, {uint64_t(n_in), uint64_t(n_out)},
+                    random.floats(size_t(n_in) * size_t(n_out), 1.7 / std::sqrt(n_in)));
 }
 
 inline void add_norm(GgufBuilder & file, Random & random, const std::string & name, int n) {

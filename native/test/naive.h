@@ -100,8 +100,8 @@ struct NaiveRope {
     bool halves = true; // pairs (i, i + n/2), else (2i, 2i + 1)
     int n_dims = 0;     // 0: the whole head
     double base = 10000;
-    double scale = 1;   // of positions
-    Row factors;        // divide the frequencies; empty: none
+    double scale = 1; // of positions
+    Row factors;      // divide the frequencies; empty: none
 };
 
 // Rotates every head of a row: pair i by position * scale * base^(-2i/n) / factor_i

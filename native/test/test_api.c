@@ -15,7 +15,11 @@
 #define OTHER_MODEL FIXTURE("decoder-llama-theta-eps.gguf")
 #define WIDE_MODEL FIXTURE("decoder-llama-gqa.gguf")
 
-enum { N_EMBD = 32, N_VOCAB = 276, N_DIGEST = 8 };
+enum {
+    N_EMBD = 32,
+    N_VOCAB = 276,
+    N_DIGEST = 8
+};
 
 static icf_error *const error = &check_error;
 
@@ -169,7 +173,8 @@ static void quantize(void) {
     CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_dequantize_rows(ICF_TYPE_Q8_0, packed, sizeof(packed), 2, 32, NULL, error));
     float wide[256] = {0};
     char narrow[256];
-    CHECK_STATUS(ICF_ERROR_UNSUPPORTED, icf_quantize_rows(icf_type_find("iq2_xxs"), wide, 1, 256, narrow, sizeof(narrow), error));
+    CHECK_STATUS(ICF_ERROR_UNSUPPORTED,
+                 icf_quantize_rows(icf_type_find("iq2_xxs"), wide, 1, 256, narrow, sizeof(narrow), error));
     rows[3] = INFINITY;
     CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_quantize_rows(ICF_TYPE_Q8_0, rows, 2, 32, packed, sizeof(packed), error));
 }
@@ -256,7 +261,8 @@ static void gguf_values(void) {
     CHECK_EQUAL(ends[5] - ends[4], one);
     CHECK(memcmp(piece, bytes + ends[4], (size_t)one) == 0);
 
-    const long long ranges[][2] = {{-1, 1}, {0, -1}, {0, 2}, {1, 1}, {INT64_MAX, 1}, {1, INT64_MAX}, {INT64_MIN, 1}, {0, INT64_MIN}};
+    const long long ranges[][2] = {{-1, 1},        {0, -1},        {0, 2},         {1, 1},
+                                   {INT64_MAX, 1}, {1, INT64_MAX}, {INT64_MIN, 1}, {0, INT64_MIN}};
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
         CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_integers(file, width, ranges[i][0], ranges[i][1], &integer, error));
         CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_floats(file, eps, ranges[i][0], ranges[i][1], &number, error));
@@ -312,7 +318,8 @@ static void gguf_key_bytes(void) {
     CHECK_EQUAL(ends[0], bytes[12]);
 
     CHECK_OK(icf_gguf_read_key_bytes(file, width, 4, 0, NULL, error));
-    const long long ranges[][2] = {{-1, 1}, {0, -1}, {0, 5}, {4, 1}, {INT64_MAX, 1}, {1, INT64_MAX}, {INT64_MIN, 1}, {0, INT64_MIN}};
+    const long long ranges[][2] = {{-1, 1},        {0, -1},        {0, 5},         {4, 1},
+                                   {INT64_MAX, 1}, {1, INT64_MAX}, {INT64_MIN, 1}, {0, INT64_MIN}};
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
         CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_key_bytes(file, width, ranges[i][0], ranges[i][1], bytes, error));
     }
@@ -346,8 +353,8 @@ static void gguf_tensors(void) {
     icf_model_close(m);
 
     CHECK_OK(icf_gguf_read_tensor(file, embeddings, tensor.bytes, 0, NULL, error));
-    const long long ranges[][2] = {{-1, 1}, {0, -1}, {0, tensor.bytes + 1}, {tensor.bytes, 1}, {INT64_MAX, 1}, {1, INT64_MAX},
-                                   {INT64_MIN, 1}, {0, INT64_MIN}};
+    const long long ranges[][2] = {{-1, 1},        {0, -1},        {0, tensor.bytes + 1}, {tensor.bytes, 1},
+                                   {INT64_MAX, 1}, {1, INT64_MAX}, {INT64_MIN, 1},        {0, INT64_MIN}};
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
         CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_gguf_read_tensor(file, embeddings, ranges[i][0], ranges[i][1], rows, error));
     }
@@ -563,7 +570,9 @@ static void digester(void) {
     CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_digester_describe(d, NULL, error));
     CHECK(icf_digester_gguf(d) && !icf_digester_gguf(NULL));
 
-    enum { SIZE = N_DIGEST * N_EMBD };
+    enum {
+        SIZE = N_DIGEST * N_EMBD
+    };
     const int32_t tokens[] = {4, 5, 6, 7, 8, 9};
     float rows[2 * SIZE], same[2 * SIZE], embeddings[6 * N_EMBD];
     CHECK_OK(icf_digester_prepare(d, tokens, 6, error));
@@ -655,8 +664,8 @@ static void digester_options(void) {
     icf_digester_options_init(&options);
     CHECK(options.n_threads == 0 && options.device == -1 && options.use_mmap == 1 && options.method == ICF_METHOD_FAST);
     icf_digester_options bad[6];
-    const icf_status expected[] = {ICF_ERROR_ARGUMENT, ICF_ERROR_ARGUMENT, ICF_ERROR_DEVICE, ICF_ERROR_ARGUMENT, ICF_ERROR_ARGUMENT,
-                                   ICF_ERROR_ARGUMENT};
+    const icf_status expected[] = {ICF_ERROR_ARGUMENT, ICF_ERROR_ARGUMENT, ICF_ERROR_DEVICE,
+                                   ICF_ERROR_ARGUMENT, ICF_ERROR_ARGUMENT, ICF_ERROR_ARGUMENT};
     for (int i = 0; i < 6; i++) {
         bad[i] = options;
     }
@@ -760,11 +769,11 @@ static void session_options(void) {
         int32_t n_threads, n_ctx, n_batch, kv_type;
         icf_status expected;
     } cases[] = {
-        {-1, 0, 0, ICF_TYPE_F16, ICF_ERROR_ARGUMENT},        {513, 0, 0, ICF_TYPE_F16, ICF_ERROR_ARGUMENT},
-        {1, -1, 0, ICF_TYPE_F16, ICF_ERROR_ARGUMENT},        {1, INT32_MAX, 0, ICF_TYPE_F16, ICF_ERROR_ARGUMENT},
-        {1, 0, -1, ICF_TYPE_F16, ICF_ERROR_ARGUMENT},        {1, 0, 0, ICF_TYPE_BF16, ICF_ERROR_UNSUPPORTED},
-        {1, 0, 0, -1, ICF_ERROR_UNSUPPORTED},                {1, 0, 0, ICF_TYPE_Q8_0, ICF_ERROR_UNSUPPORTED},
-        {1, 8, INT32_MAX, ICF_TYPE_F32, ICF_OK},             {1, 1, 1, ICF_TYPE_F16, ICF_OK},
+        {-1, 0, 0, ICF_TYPE_F16, ICF_ERROR_ARGUMENT}, {513, 0, 0, ICF_TYPE_F16, ICF_ERROR_ARGUMENT},
+        {1, -1, 0, ICF_TYPE_F16, ICF_ERROR_ARGUMENT}, {1, INT32_MAX, 0, ICF_TYPE_F16, ICF_ERROR_ARGUMENT},
+        {1, 0, -1, ICF_TYPE_F16, ICF_ERROR_ARGUMENT}, {1, 0, 0, ICF_TYPE_BF16, ICF_ERROR_UNSUPPORTED},
+        {1, 0, 0, -1, ICF_ERROR_UNSUPPORTED},         {1, 0, 0, ICF_TYPE_Q8_0, ICF_ERROR_UNSUPPORTED},
+        {1, 8, INT32_MAX, ICF_TYPE_F32, ICF_OK},      {1, 1, 1, ICF_TYPE_F16, ICF_OK},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         icf_session_options_init(&options);

@@ -19,7 +19,7 @@ static void what_comes_back_is_used_again() {
     ComputationPool pool;
     ComputationPool::Lease first = take(pool, 1, 1);
     ComputationPool::Lease second = take(pool, 1, 2);
-    Computation * const one = first.get(), * const other = second.get();
+    Computation *const one = first.get(), *const other = second.get();
     CHECK(one != other);
     first.reset();
     CHECK(take(pool, 1, 3).get() == one);

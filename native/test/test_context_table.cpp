@@ -1,6 +1,6 @@
-#include "formers/context_table.h"
 #include "error.h"
 #include "fixtures.h"
+#include "formers/context_table.h"
 #include "ggml.h"
 
 using namespace icf;

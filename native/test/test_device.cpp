@@ -13,7 +13,7 @@ using namespace test;
 static const TempFolder folder;
 static int device = 0;
 
-static double rounding = 0; // relative L2 that the device may cost
+static double rounding = 0;    // relative L2 that the device may cost
 static double same_tokens = 0; // share of steps at which both must choose the same token
 
 static bool is_stand_in = false;
@@ -50,7 +50,8 @@ static ModelPtr open_on(int where, const std::string & path, int n_gpu_layers = 
     return ModelPtr(model);
 }
 
-static DigesterPtr open_former_on(int where, const std::string & path, icf_model * model = nullptr, long long max_table_bytes = -1) {
+static DigesterPtr open_former_on(int where, const std::string & path, icf_model * model = nullptr,
+                                  long long max_table_bytes = -1) {
     icf_digester_options options;
     icf_digester_options_init(&options);
     options.device = where;
@@ -70,13 +71,13 @@ static double apart(const std::vector<float> & a, const std::vector<float> & b) 
 }
 
 // Tells how near a device comes, too.
-#define RUN_MEASURED(test)                                                                                                 \
-    do {                                                                                                                   \
-        largest = 0;                                                                                                       \
-        RUN(test);                                                                                                         \
-        if (largest > 0) {                                                                                                 \
-            printf("       relative L2 up to %.2g\n", largest);                                                            \
-        }                                                                                                                  \
+#define RUN_MEASURED(test)                                                                                                     \
+    do {                                                                                                                       \
+        largest = 0;                                                                                                           \
+        RUN(test);                                                                                                             \
+        if (largest > 0) {                                                                                                     \
+            printf("       relative L2 up to %.2g\n", largest);                                                                \
+        }                                                                                                                      \
     } while (0)
 
 // Steps at which both would choose the same token.
@@ -190,8 +191,8 @@ static void decoders() {
         for (size_t step : {size_t(100), size_t(1)}) {
             const std::vector<float> logits = append_all(open_session(there.get()).get(), n_vocab, tokens, step);
             CHECK_SAYING(apart(logits, expected) <= rounding, "%s: %.3g", name.c_str(), apart(logits, expected));
-            CHECK_SAYING(agreement(logits, expected, n_vocab) >= same_tokens, "%s: the same token in %.3f of the steps", name.c_str(),
-                         agreement(logits, expected, n_vocab));
+            CHECK_SAYING(agreement(logits, expected, n_vocab) >= same_tokens, "%s: the same token in %.3f of the steps",
+                         name.c_str(), agreement(logits, expected, n_vocab));
         }
     }
 }
@@ -333,8 +334,7 @@ static void split_decoders() {
             CHECK_EQUAL(std::min(n, info.n_layer), describe(split.get()).n_gpu_layers);
             const SessionPtr session = open_session(split.get());
             const std::vector<float> logits = append_all(session.get(), info.n_vocab, tokens, 13);
-            CHECK_SAYING(apart(logits, expected) <= rounding, "%s, %d layers: %.3g", name.c_str(), n,
-                         apart(logits, expected));
+            CHECK_SAYING(apart(logits, expected) <= rounding, "%s, %d layers: %.3g", name.c_str(), n, apart(logits, expected));
             CHECK(describe(session.get()).kv_bytes >= describe(open_session(whole.get()).get()).kv_bytes);
         }
     }
@@ -358,8 +358,7 @@ static void split_decoders_of_every_type() {
             for (int n : {0, 1, 2}) {
                 const ModelPtr split = open_on(device, files.file, n);
                 const std::vector<float> logits = append_all(open_session(split.get()).get(), n_vocab, tokens, 7);
-                CHECK_SAYING(apart(logits, expected) <= allowed(type), "%s, %d layers: %.4f", type, n,
-                             apart(logits, expected));
+                CHECK_SAYING(apart(logits, expected) <= allowed(type), "%s, %d layers: %.4f", type, n, apart(logits, expected));
             }
         }
     }
@@ -405,7 +404,8 @@ static void pairs() {
             std::vector<float> rows(size_t(2 * info.n_digest) * info.n_embd);
             const long long ends[] = {23, 60};
             CHECK_OK(icf_digester_prepare(digester.get(), tokens.data(), 60, &check_error));
-            CHECK_OK(icf_digester_run_batch(digester.get(), tokens.data(), ends, 2, rows.data(), (long long)rows.size(), &check_error));
+            CHECK_OK(icf_digester_run_batch(digester.get(), tokens.data(), ends, 2, rows.data(), (long long)rows.size(),
+                                            &check_error));
             const SessionPtr session = open_session(model);
             CHECK_OK(icf_session_append_rows(session.get(), rows.data(), ICF_TYPE_F32, 2 * info.n_digest, 1, ICF_OUTPUT_LOGITS,
                                              &check_error));
@@ -435,7 +435,8 @@ static void out_of_memory() {
         message = e.what();
     }
     const std::string name = ggml_backend_dev_name(device_at(device).handle);
-    CHECK_SAYING(message.find("out of memory on " + name + ": 1073741824.0 MiB are needed for a test, ") == 0, "%s", message.c_str());
+    CHECK_SAYING(message.find("out of memory on " + name + ": 1073741824.0 MiB are needed for a test, ") == 0, "%s",
+                 message.c_str());
     CHECK(message.find(" MiB are free") != std::string::npos);
 }
 

@@ -52,7 +52,8 @@ static void threads_and_maps() {
             const float * context = data["context"].floats.data();
             const auto one = digest_rows(open_method(fixture(std::string(name) + ".gguf"), method, 1, 1).get(), context, 50, 0);
             const auto two = digest_rows(open_method(fixture(std::string(name) + ".gguf"), method, 2, 1).get(), context, 50, 0);
-            const auto read = digest_rows(open_method(fixture(std::string(name) + ".gguf"), method, 1, 0).get(), context, 50, 0);
+            const auto read =
+                digest_rows(open_method(fixture(std::string(name) + ".gguf"), method, 1, 0).get(), context, 50, 0);
             CHECK(same_result(one, two));
             CHECK(same_result(one, read));
         }
@@ -66,7 +67,8 @@ static void tokens_and_batches() {
     const std::vector<long long> ends = {7, 7, 40, 41, 60}; // one of them is empty
     for (int method : {ICF_METHOD_FAST, ICF_METHOD_PLAIN}) {
         for (long long max_table_bytes : {-1LL, 0LL}) {
-            const DigesterPtr digester = open_method(fixture("former-theta-eps.gguf"), method, 1, 1, model.get(), max_table_bytes);
+            const DigesterPtr digester =
+                open_method(fixture("former-theta-eps.gguf"), method, 1, 1, model.get(), max_table_bytes);
             const icf_digester_info info = describe(digester.get());
             CHECK_EQUAL(method, info.method);
             const size_t chunk = size_t(info.n_digest) * info.n_embd;
@@ -78,16 +80,19 @@ static void tokens_and_batches() {
                 const long long n = ends[i] - begin;
                 const std::vector<float> from_batch(batch.begin() + long(i * chunk), batch.begin() + long((i + 1) * chunk));
                 std::vector<float> single(chunk);
-                CHECK_OK(icf_digester_run(digester.get(), tokens.data() + begin, n, single.data(), (long long)chunk, &check_error));
+                CHECK_OK(
+                    icf_digester_run(digester.get(), tokens.data() + begin, n, single.data(), (long long)chunk, &check_error));
                 CHECK(same_result(single, from_batch));
                 std::vector<float> embeddings(size_t(n) * info.n_embd);
                 CHECK_OK(icf_model_embed_tokens(model.get(), tokens.data() + begin, n, embeddings.data(),
                                                 (long long)embeddings.size(), &check_error));
                 CHECK_AT_MOST(tolerance(1e-6), relative_l2(digest_rows(digester.get(), embeddings.data(), n, 0), single));
-                const DigesterPtr fresh = open_method(fixture("former-theta-eps.gguf"), method, 1, 1, model.get(), max_table_bytes);
+                const DigesterPtr fresh =
+                    open_method(fixture("former-theta-eps.gguf"), method, 1, 1, model.get(), max_table_bytes);
                 CHECK_OK(icf_digester_prepare(fresh.get(), tokens.data(), 60, &check_error));
                 std::vector<float> prepared(chunk);
-                CHECK_OK(icf_digester_run(fresh.get(), tokens.data() + begin, n, prepared.data(), (long long)chunk, &check_error));
+                CHECK_OK(
+                    icf_digester_run(fresh.get(), tokens.data() + begin, n, prepared.data(), (long long)chunk, &check_error));
                 CHECK_AT_MOST(tolerance(1e-6), relative_l2(prepared, single));
             }
         }
@@ -112,7 +117,8 @@ static void table() {
     }
     CHECK_OK(icf_digester_prepare(digester.get(), all.data(), 276, &check_error));
     CHECK_EQUAL(276, describe(digester.get()).table_tokens);
-    const DigesterPtr small = open_method(fixture("former-theta-eps.gguf"), ICF_METHOD_FAST, 1, 1, model.get(), info.table_bytes - 1);
+    const DigesterPtr small =
+        open_method(fixture("former-theta-eps.gguf"), ICF_METHOD_FAST, 1, 1, model.get(), info.table_bytes - 1);
     CHECK_EQUAL(0, describe(small.get()).table_bytes);
 }
 
@@ -138,7 +144,8 @@ static void quantised_formers() {
         const std::vector<float> expected = digest_rows(exact.get(), context.data(), 40, 0);
         for (int method : {ICF_METHOD_FAST, ICF_METHOD_PLAIN}) {
             for (int n_threads : {1, 2}) {
-                const DigesterPtr digester = open_method(folder.write("packed.gguf", files.packed.build()), method, n_threads, 1);
+                const DigesterPtr digester =
+                    open_method(folder.write("packed.gguf", files.packed.build()), method, n_threads, 1);
                 CHECK_TEXT(name, describe(digester.get()).type);
                 const double distance = relative_l2(digest_rows(digester.get(), context.data(), 40, 0), expected);
                 CHECK_SAYING(distance <= 0.06, "%s by method %d: %.4f", name, method, distance);
@@ -166,7 +173,8 @@ static void markers() {
 }
 
 static void description() {
-    const DigesterPtr digester = open_digester(folder.write("tiny.gguf", tiny_former().set_text("general.name", "Former").build()));
+    const DigesterPtr digester =
+        open_digester(folder.write("tiny.gguf", tiny_former().set_text("general.name", "Former").build()));
     const icf_digester_info info = describe(digester.get());
     CHECK(info.n_embd == 8 && info.n_layer == 1 && info.n_head == 2 && info.n_head_kv == 1 && info.n_ff == 8);
     CHECK(info.n_digest == 2 && info.chunk_length == 16 && info.cross_interval == 1 && info.n_threads == 1);
@@ -177,7 +185,8 @@ static void description() {
     CHECK(icf_gguf_find_key(icf_digester_gguf(digester.get()), "icformer.digest_count") >= 0);
     TinySizes other;
     other.seed = 2;
-    CHECK(info.fingerprint != describe(open_digester(folder.write("other.gguf", tiny_former(other).build())).get()).fingerprint);
+    CHECK(info.fingerprint !=
+          describe(open_digester(folder.write("other.gguf", tiny_former(other).build())).get()).fingerprint);
 }
 
 // A former made for another LLM is refused, naming what differs.
@@ -192,7 +201,8 @@ static void targets() {
         icf_digester_close(digester);
         return status;
     };
-    GgufBuilder right = tiny_former().set_text("icformer.target.architecture", "llama").set_u32("icformer.target.vocab_size", 16);
+    GgufBuilder right =
+        tiny_former().set_text("icformer.target.architecture", "llama").set_u32("icformer.target.vocab_size", 16);
     right.set("icformer.target.vocab_hash", GGUF_U64, uint64_t(hash)).set_u32("icformer.target.embedding_length", 8);
     CHECK_OK(open(right));
     CHECK_OK(open(tiny_former()));

@@ -56,12 +56,12 @@ static void messages_are_printable_utf8() {
     CHECK_TEXT("key '?[31m' and ?", reported("key '\x1b[31m' and \x7f").c_str());
     CHECK_TEXT("a?b?c", reported("a\nb\tc").c_str());
     CHECK_TEXT("naïve € 😀", reported("naïve € 😀").c_str());
-    CHECK_TEXT("?", reported("\x80").c_str());               // continuation without a start
-    CHECK_TEXT("??", reported("\xC0\xAF").c_str());          // overlong
-    CHECK_TEXT("???", reported("\xE0\x80\x80").c_str());     // overlong
-    CHECK_TEXT("???", reported("\xED\xA0\x80").c_str());     // a surrogate
+    CHECK_TEXT("?", reported("\x80").c_str());                // continuation without a start
+    CHECK_TEXT("??", reported("\xC0\xAF").c_str());           // overlong
+    CHECK_TEXT("???", reported("\xE0\x80\x80").c_str());      // overlong
+    CHECK_TEXT("???", reported("\xED\xA0\x80").c_str());      // a surrogate
     CHECK_TEXT("????", reported("\xF4\x90\x80\x80").c_str()); // beyond U+10FFFF
-    CHECK_TEXT("x??", reported("x\xE2\x82").c_str());       // cut off
+    CHECK_TEXT("x??", reported("x\xE2\x82").c_str());         // cut off
     CHECK_TEXT("?y", reported("\xFFy").c_str());
     CHECK_TEXT("??", reported("\xC2\x9B").c_str()); // a C1 control character: CSI to some terminals
 }

@@ -19,7 +19,8 @@ bool printing = false;
 class ZeroPages {
 public:
     explicit ZeroPages(size_t bytes)
-        : bytes_(bytes), data_(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+        : bytes_(bytes),
+          data_(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
         REQUIRE(data_ != MAP_FAILED);
         buffer_.reset(ggml_backend_cpu_buffer_from_ptr(data_, bytes));
     }
@@ -59,7 +60,9 @@ class Weights {
 public:
     explicit Weights(size_t bytes) : context_(1024), pages_(bytes) {}
 
-    ggml_tensor * matrix(ggml_type type, int n_in, int n_out) { return placed(ggml_new_tensor_2d(context_.get(), type, n_in, n_out)); }
+    ggml_tensor * matrix(ggml_type type, int n_in, int n_out) {
+        return placed(ggml_new_tensor_2d(context_.get(), type, n_in, n_out));
+    }
     ggml_tensor * vector(int n) { return placed(ggml_new_tensor_1d(context_.get(), GGML_TYPE_F32, n)); }
 
 private:

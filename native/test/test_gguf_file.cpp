@@ -23,7 +23,8 @@ static GgufBuilder all_types() {
     file.set("f32", GGUF_F32, 1.5f).set("f64", GGUF_F64, -2.25).set("yes", GGUF_BOOL, uint8_t(1));
     file.set_text("text", "naïve");
     file.set_texts("texts", {"a", "", "ccc"});
-    file.set_raw("numbers", GGUF_ARRAY, gguf_array(GGUF_I16, 3, bytes_of(int16_t(1)) + bytes_of(int16_t(-2)) + bytes_of(int16_t(3))));
+    file.set_raw("numbers", GGUF_ARRAY,
+                 gguf_array(GGUF_I16, 3, bytes_of(int16_t(1)) + bytes_of(int16_t(-2)) + bytes_of(int16_t(3))));
     file.set_raw("none", GGUF_ARRAY, gguf_array(GGUF_F32, 0, ""));
     return file;
 }

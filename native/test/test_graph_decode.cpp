@@ -7,7 +7,7 @@ static const TempFolder folder;
 struct Variant {
     const char * architecture;
     TinySizes sizes;
-    int head;      // length of a head; 0: n_embd / n_head
+    int head; // length of a head; 0: n_embd / n_head
     int window;
     int rope_dims; // 0: the whole head
     double factor; // linear RoPE scaling
@@ -78,7 +78,7 @@ static NaiveSizes naive_sizes(const Variant & v) {
 // Logits and hidden states against the formulas, for tokens and for rows, whole and in batches.
 static void decoders_of_many_shapes() {
     const Variant variants[] = {
-        {"llama", {8, 8, 1, 2, 1, 16, 2, 1}, 0, 0, 0, 1, false},   {"llama", {12, 20, 2, 3, 3, 11, 2, 2}, 0, 5, 0, 4, false},
+        {"llama", {8, 8, 1, 2, 1, 16, 2, 1}, 0, 0, 0, 1, false},    {"llama", {12, 20, 2, 3, 3, 11, 2, 2}, 0, 5, 0, 4, false},
         {"llama", {16, 24, 3, 4, 2, 16, 2, 3}, 10, 0, 6, 1, false}, {"qwen2", {24, 8, 2, 6, 1, 7, 2, 4}, 0, 0, 0, 1, true},
         {"qwen3", {10, 6, 2, 3, 3, 9, 2, 5}, 6, 3, 0, 1, true},
     };

@@ -37,9 +37,9 @@ static DigesterPtr open_with(const GgufBuilder & file, int method) {
 // Both methods against the formulas, for shapes that differ in every respect.
 static void digests_of_many_shapes() {
     const Shape shapes[] = {
-        {{8, 8, 1, 2, 1, 16, 2, 1}, 1, false, 1.0},    {{12, 20, 2, 3, 3, 16, 5, 2}, 1, true, 1.0},
-        {{36, 10, 3, 2, 2, 16, 9, 3}, 2, false, 1.0},  {{16, 24, 4, 8, 2, 16, 17, 4}, 3, true, 4.0},
-        {{80, 16, 2, 1, 1, 16, 3, 5}, 1, false, 2.5},  {{64, 32, 2, 4, 1, 16, 33, 6}, 5, true, 1.0},
+        {{8, 8, 1, 2, 1, 16, 2, 1}, 1, false, 1.0},   {{12, 20, 2, 3, 3, 16, 5, 2}, 1, true, 1.0},
+        {{36, 10, 3, 2, 2, 16, 9, 3}, 2, false, 1.0}, {{16, 24, 4, 8, 2, 16, 17, 4}, 3, true, 4.0},
+        {{80, 16, 2, 1, 1, 16, 3, 5}, 1, false, 2.5}, {{64, 32, 2, 4, 1, 16, 33, 6}, 5, true, 1.0},
     };
     for (const Shape & shape : shapes) {
         const TinySizes & s = shape.sizes;

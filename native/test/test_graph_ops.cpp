@@ -80,7 +80,8 @@ static void linears() {
         for (const Row & row : to_rows(x, 7)) {
             expected.push_back(naive_linear(to_rows(weight, 7), biased ? to_rows(bias, 5)[0] : Row(), row));
         }
-        const auto y = c.compute(linear(c.ctx(), c.floats(weight, 7, 5), biased ? c.floats(bias, 5) : nullptr, c.floats(x, 7, 3)));
+        const auto y =
+            c.compute(linear(c.ctx(), c.floats(weight, 7, 5), biased ? c.floats(bias, 5) : nullptr, c.floats(x, 7, 3)));
         CHECK_AT_MOST(tolerance(1e-6), relative_l2(y, to_floats(expected)));
     }
 }
@@ -143,8 +144,8 @@ static void attentions() {
         const auto heads = [&](const std::vector<float> & x, int n, int rows) {
             return heads_last(c.ctx(), split_heads(c.ctx(), c.floats(x, n * width, rows), width));
         };
-        ggml_tensor * out = attention(c.ctx(), c.backend(), heads(q, n_head, n_q), heads(k, n_head_kv, n_kv), heads(v, n_head_kv, n_kv),
-                                      c.mask(mask, n_kv, n_q));
+        ggml_tensor * out = attention(c.ctx(), c.backend(), heads(q, n_head, n_q), heads(k, n_head_kv, n_kv),
+                                      heads(v, n_head_kv, n_kv), c.mask(mask, n_kv, n_q));
         CHECK_EQUAL(n_head * width, out->ne[0]);
         CHECK_EQUAL(n_q, out->ne[1]);
         CHECK_AT_MOST(tolerance(1e-5), relative_l2(c.compute(out), to_floats(expected)));
@@ -162,7 +163,8 @@ static void swiglus() {
     for (const Row & row : to_rows(x, 6)) {
         expected.push_back(naive_swiglu(to_rows(gate, 6), to_rows(up, 6), to_rows(down, 10), row));
     }
-    const auto y = c.compute(swiglu(c.ctx(), c.floats(gate, 6, 10), c.floats(up, 6, 10), c.floats(down, 10, 6), c.floats(x, 6, 4)));
+    const auto y =
+        c.compute(swiglu(c.ctx(), c.floats(gate, 6, 10), c.floats(up, 6, 10), c.floats(down, 10, 6), c.floats(x, 6, 4)));
     CHECK_AT_MOST(tolerance(1e-6), relative_l2(y, to_floats(expected)));
 }
 

@@ -11,7 +11,11 @@ using namespace test;
 
 static const TempFolder folder;
 
-enum class Target { GGUF, MODEL, FORMER };
+enum class Target {
+    GGUF,
+    MODEL,
+    FORMER
+};
 
 struct Case {
     std::string group;
@@ -23,11 +27,13 @@ struct Case {
 
 static std::vector<Case> cases;
 
-static void add(const std::string & group, const std::string & name, Target target, int32_t expected, const std::string & bytes) {
+static void add(const std::string & group, const std::string & name, Target target, int32_t expected,
+                const std::string & bytes) {
     cases.push_back({group, name, target, expected, [bytes](const std::string & path) { write_file(path, bytes); }});
 }
 
-static void add(const std::string & group, const std::string & name, Target target, int32_t expected, const GgufBuilder & file) {
+static void add(const std::string & group, const std::string & name, Target target, int32_t expected,
+                const GgufBuilder & file) {
     add(group, name, target, expected, file.build());
 }
 
@@ -49,8 +55,8 @@ static void add_former(const std::string & group, const std::string & name, int3
 
 // ---- The classes ----
 
-static const uint64_t huge[] = {uint64_t(1) << 32, uint64_t(1) << 62, uint64_t(1) << 63, ~uint64_t(0), ~uint64_t(0) - 7,
-                                ~uint64_t(0) - 0x200};
+static const uint64_t huge[] = {uint64_t(1) << 32, uint64_t(1) << 62, uint64_t(1) << 63,
+                                ~uint64_t(0),      ~uint64_t(0) - 7,  ~uint64_t(0) - 0x200};
 
 static std::string with_length(uint64_t length, const std::string & bytes) {
     return bytes_of(length) + bytes;
@@ -65,7 +71,8 @@ static void string_lengths() {
         add_model("string lengths", "text of " + name, ICF_ERROR_FORMAT,
                   [&](GgufBuilder & f) { f.set_raw("general.name", GGUF_TEXT, with_length(length, "Tiny")); });
         add_model("string lengths", "token of " + name, ICF_ERROR_FORMAT, [&](GgufBuilder & f) {
-            f.set_raw("tokenizer.ggml.tokens", GGUF_ARRAY, gguf_array(GGUF_TEXT, 16, gguf_text("a") + with_length(length, "b")));
+            f.set_raw("tokenizer.ggml.tokens", GGUF_ARRAY,
+                      gguf_array(GGUF_TEXT, 16, gguf_text("a") + with_length(length, "b")));
         });
     }
     add_model("string lengths", "one byte beyond the file", ICF_ERROR_FORMAT, [&](GgufBuilder & f) {
@@ -114,9 +121,9 @@ static void array_counts() {
     for (uint64_t count : huge) {
         const std::string name = std::to_string(count);
         for (uint32_t type : {uint32_t(GGUF_U8), uint32_t(GGUF_F64), uint32_t(GGUF_TEXT)}) {
-            add_model("array counts", name + " elements of type " + std::to_string(type), ICF_ERROR_FORMAT, [&](GgufBuilder & f) {
-                f.set_raw("some.array", GGUF_ARRAY, gguf_array(type, count, std::string(64, '\0')));
-            });
+            add_model(
+                "array counts", name + " elements of type " + std::to_string(type), ICF_ERROR_FORMAT,
+                [&](GgufBuilder & f) { f.set_raw("some.array", GGUF_ARRAY, gguf_array(type, count, std::string(64, '\0'))); });
         }
     }
     add_model("array counts", "bytes that wrap to 8", ICF_ERROR_FORMAT, [](GgufBuilder & f) {
@@ -139,7 +146,8 @@ static void array_counts() {
 static void file_counts() {
     for (uint64_t count : huge) {
         add_model("counts", std::to_string(count) + " keys", ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.n_keys = count; });
-        add_model("counts", std::to_string(count) + " tensors", ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.n_tensors = count; });
+        add_model("counts", std::to_string(count) + " tensors", ICF_ERROR_FORMAT,
+                  [&](GgufBuilder & f) { f.n_tensors = count; });
     }
     add_model("counts", "one key more", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.n_keys = f.keys.size() + 1; });
     add_model("counts", "one key less", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.n_keys = f.keys.size() - 1; });
@@ -161,12 +169,24 @@ static GgufBuilder one_tensor(std::vector<uint64_t> shape, uint32_t type, size_t
 static void dimensions() {
     const uint64_t big = uint64_t(1) << 32;
     const std::vector<std::pair<std::string, std::vector<uint64_t>>> shapes = {
-        {"zero", {0}}, {"zero last", {4, 0}}, {"zero in the middle", {4, 0, 4}}, {"zero first", {0, 4}},
-        {"negative", {~uint64_t(0)}}, {"negative last", {4, ~uint64_t(0)}}, {"two negative", {~uint64_t(3), ~uint64_t(3)}},
-        {"most negative", {uint64_t(1) << 63}}, {"product wraps to 0", {big, big}}, {"product wraps to 16", {4 + big, big, big}},
-        {"bytes wrap", {uint64_t(1) << 62}}, {"bytes wrap by rows", {1, uint64_t(1) << 62}}, {"2^61 rows", {1, uint64_t(1) << 61}},
-        {"largest dimension", {~uint64_t(0) >> 1}}, {"four of 2^16", {1 << 16, 1 << 16, 1 << 16, 1 << 16}},
-        {"four of 2^15", {1 << 15, 1 << 15, 1 << 15, 1 << 15}}, {"one row beyond the file", {4, 5}}, {"one element beyond", {17}},
+        {"zero", {0}},
+        {"zero last", {4, 0}},
+        {"zero in the middle", {4, 0, 4}},
+        {"zero first", {0, 4}},
+        {"negative", {~uint64_t(0)}},
+        {"negative last", {4, ~uint64_t(0)}},
+        {"two negative", {~uint64_t(3), ~uint64_t(3)}},
+        {"most negative", {uint64_t(1) << 63}},
+        {"product wraps to 0", {big, big}},
+        {"product wraps to 16", {4 + big, big, big}},
+        {"bytes wrap", {uint64_t(1) << 62}},
+        {"bytes wrap by rows", {1, uint64_t(1) << 62}},
+        {"2^61 rows", {1, uint64_t(1) << 61}},
+        {"largest dimension", {~uint64_t(0) >> 1}},
+        {"four of 2^16", {1 << 16, 1 << 16, 1 << 16, 1 << 16}},
+        {"four of 2^15", {1 << 15, 1 << 15, 1 << 15, 1 << 15}},
+        {"one row beyond the file", {4, 5}},
+        {"one element beyond", {17}},
     };
     for (const auto & [name, shape] : shapes) {
         add("dimensions", name, Target::GGUF, ICF_ERROR_FORMAT, one_tensor(shape, ICF_TYPE_F32, 64));
@@ -185,15 +205,24 @@ static void dimensions() {
 static void offsets() {
     const auto two = [](uint64_t first, uint64_t second) {
         GgufBuilder file;
-        file.add_tensor("a", {16}, ICF_TYPE_F32, std::string(64, '\0')).add_tensor("b", {16}, ICF_TYPE_F32, std::string(64, '\0'));
+        file.add_tensor("a", {16}, ICF_TYPE_F32, std::string(64, '\0'))
+            .add_tensor("b", {16}, ICF_TYPE_F32, std::string(64, '\0'));
         file.tensors[0].offset = first;
         file.tensors[1].offset = second;
         return file;
     };
     const std::vector<std::pair<std::string, GgufBuilder>> files = {
-        {"both at 0", two(0, 0)}, {"overlap by half", two(0, 32)}, {"overlap, second first", two(32, 0)}, {"hole at the start", two(32, 96)},
-        {"hole between", two(0, 96)}, {"misaligned", two(0, 68)}, {"misaligned by 1", two(1, 65)}, {"beyond the file", two(0, 1 << 20)},
-        {"end wraps", two(0, ~uint64_t(31))}, {"largest", two(0, ~uint64_t(0))}, {"half of the range", two(0, uint64_t(1) << 63)},
+        {"both at 0", two(0, 0)},
+        {"overlap by half", two(0, 32)},
+        {"overlap, second first", two(32, 0)},
+        {"hole at the start", two(32, 96)},
+        {"hole between", two(0, 96)},
+        {"misaligned", two(0, 68)},
+        {"misaligned by 1", two(1, 65)},
+        {"beyond the file", two(0, 1 << 20)},
+        {"end wraps", two(0, ~uint64_t(31))},
+        {"largest", two(0, ~uint64_t(0))},
+        {"half of the range", two(0, uint64_t(1) << 63)},
         {"just at the end", two(64, 128)},
     };
     for (const auto & [name, file] : files) {
@@ -238,12 +267,15 @@ static void alignments() {
         add_model("alignment", std::to_string(alignment), ICF_ERROR_FORMAT,
                   [&](GgufBuilder & f) { f.set_u32("general.alignment", alignment); });
     }
-    add_model("alignment", "of 64 bits", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set("general.alignment", GGUF_U64, uint64_t(32)); });
+    add_model("alignment", "of 64 bits", ICF_ERROR_FORMAT,
+              [](GgufBuilder & f) { f.set("general.alignment", GGUF_U64, uint64_t(32)); });
     add_model("alignment", "a text", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set_text("general.alignment", "32"); });
-    add_model("alignment", "negative", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set("general.alignment", GGUF_I32, int32_t(-32)); });
+    add_model("alignment", "negative", ICF_ERROR_FORMAT,
+              [](GgufBuilder & f) { f.set("general.alignment", GGUF_I32, int32_t(-32)); });
     add_model("alignment", "an array", ICF_ERROR_FORMAT,
               [](GgufBuilder & f) { f.set_raw("general.alignment", GGUF_ARRAY, gguf_array(GGUF_U32, 0, "")); });
-    add_model("alignment", "other than the data has", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set_u32("general.alignment", 4096); });
+    add_model("alignment", "other than the data has", ICF_ERROR_FORMAT,
+              [](GgufBuilder & f) { f.set_u32("general.alignment", 4096); });
 }
 
 // A metadata value that is impossible or contradicts the tensors.
@@ -253,20 +285,38 @@ static void sizes() {
         long long value;
         int32_t expected;
     } model_sizes[] = {
-        {"embedding_length", 0, ICF_ERROR_FORMAT}, {"embedding_length", 4, ICF_ERROR_FORMAT}, {"embedding_length", 16, ICF_ERROR_FORMAT},
-        {"embedding_length", -8, ICF_ERROR_FORMAT}, {"embedding_length", 1LL << 40, ICF_ERROR_FORMAT},
-        {"block_count", 0, ICF_ERROR_FORMAT}, {"block_count", 2, ICF_ERROR_FORMAT}, {"block_count", 1024, ICF_ERROR_FORMAT},
-        {"block_count", 1LL << 62, ICF_ERROR_FORMAT}, {"feed_forward_length", 0, ICF_ERROR_FORMAT},
-        {"feed_forward_length", 9, ICF_ERROR_FORMAT}, {"attention.head_count", 0, ICF_ERROR_FORMAT},
-        {"attention.head_count", 3, ICF_ERROR_FORMAT}, {"attention.head_count", 1 << 20, ICF_ERROR_FORMAT},
-        {"attention.head_count_kv", 0, ICF_ERROR_FORMAT}, {"attention.head_count_kv", 2, ICF_ERROR_FORMAT},
-        {"attention.head_count_kv", 4, ICF_ERROR_FORMAT}, {"attention.key_length", 0, ICF_ERROR_FORMAT},
-        {"attention.key_length", 8, ICF_ERROR_FORMAT}, {"attention.key_length", 5, ICF_ERROR_FORMAT},
-        {"attention.value_length", 8, ICF_ERROR_UNSUPPORTED}, {"rope.dimension_count", 0, ICF_ERROR_FORMAT},
-        {"rope.dimension_count", 3, ICF_ERROR_FORMAT}, {"rope.dimension_count", 1 << 30, ICF_ERROR_FORMAT},
-        {"context_length", 0, ICF_ERROR_FORMAT}, {"context_length", -1, ICF_ERROR_FORMAT}, {"vocab_size", 0, ICF_ERROR_FORMAT},
-        {"vocab_size", 15, ICF_ERROR_FORMAT}, {"vocab_size", 17, ICF_ERROR_FORMAT}, {"vocab_size", 1LL << 33, ICF_ERROR_FORMAT},
-        {"attention.sliding_window", -1, ICF_ERROR_FORMAT}, {"attention.sliding_window", 1LL << 40, ICF_ERROR_FORMAT},
+        {"embedding_length", 0, ICF_ERROR_FORMAT},
+        {"embedding_length", 4, ICF_ERROR_FORMAT},
+        {"embedding_length", 16, ICF_ERROR_FORMAT},
+        {"embedding_length", -8, ICF_ERROR_FORMAT},
+        {"embedding_length", 1LL << 40, ICF_ERROR_FORMAT},
+        {"block_count", 0, ICF_ERROR_FORMAT},
+        {"block_count", 2, ICF_ERROR_FORMAT},
+        {"block_count", 1024, ICF_ERROR_FORMAT},
+        {"block_count", 1LL << 62, ICF_ERROR_FORMAT},
+        {"feed_forward_length", 0, ICF_ERROR_FORMAT},
+        {"feed_forward_length", 9, ICF_ERROR_FORMAT},
+        {"attention.head_count", 0, ICF_ERROR_FORMAT},
+        {"attention.head_count", 3, ICF_ERROR_FORMAT},
+        {"attention.head_count", 1 << 20, ICF_ERROR_FORMAT},
+        {"attention.head_count_kv", 0, ICF_ERROR_FORMAT},
+        {"attention.head_count_kv", 2, ICF_ERROR_FORMAT},
+        {"attention.head_count_kv", 4, ICF_ERROR_FORMAT},
+        {"attention.key_length", 0, ICF_ERROR_FORMAT},
+        {"attention.key_length", 8, ICF_ERROR_FORMAT},
+        {"attention.key_length", 5, ICF_ERROR_FORMAT},
+        {"attention.value_length", 8, ICF_ERROR_UNSUPPORTED},
+        {"rope.dimension_count", 0, ICF_ERROR_FORMAT},
+        {"rope.dimension_count", 3, ICF_ERROR_FORMAT},
+        {"rope.dimension_count", 1 << 30, ICF_ERROR_FORMAT},
+        {"context_length", 0, ICF_ERROR_FORMAT},
+        {"context_length", -1, ICF_ERROR_FORMAT},
+        {"vocab_size", 0, ICF_ERROR_FORMAT},
+        {"vocab_size", 15, ICF_ERROR_FORMAT},
+        {"vocab_size", 17, ICF_ERROR_FORMAT},
+        {"vocab_size", 1LL << 33, ICF_ERROR_FORMAT},
+        {"attention.sliding_window", -1, ICF_ERROR_FORMAT},
+        {"attention.sliding_window", 1LL << 40, ICF_ERROR_FORMAT},
         {"expert_count", 4, ICF_ERROR_UNSUPPORTED},
     };
     for (const auto & c : model_sizes) {
@@ -277,9 +327,20 @@ static void sizes() {
         const char * key;
         long long value;
     } former_sizes[] = {
-        {"embedding_length", 0}, {"embedding_length", 10}, {"block_count", 2}, {"feed_forward_length", 4}, {"attention.head_count", 0},
-        {"attention.head_count", 8}, {"attention.head_count_kv", 0}, {"digest_count", 0}, {"digest_count", 3}, {"digest_count", 1 << 20},
-        {"chunk_length", 0}, {"chunk_length", 1LL << 40}, {"cross_attention_interval", 0}, {"target.embedding_length", 4},
+        {"embedding_length", 0},
+        {"embedding_length", 10},
+        {"block_count", 2},
+        {"feed_forward_length", 4},
+        {"attention.head_count", 0},
+        {"attention.head_count", 8},
+        {"attention.head_count_kv", 0},
+        {"digest_count", 0},
+        {"digest_count", 3},
+        {"digest_count", 1 << 20},
+        {"chunk_length", 0},
+        {"chunk_length", 1LL << 40},
+        {"cross_attention_interval", 0},
+        {"target.embedding_length", 4},
     };
     for (const auto & c : former_sizes) {
         add_former("sizes", std::string("former's ") + c.key + " " + std::to_string(c.value), ICF_ERROR_FORMAT,
@@ -308,11 +369,13 @@ static void numbers() {
 
 static void kinds() {
     const std::string embedding = "llama.embedding_length";
-    add_model("kinds", "architecture a number", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set_u32("general.architecture", 1); });
+    add_model("kinds", "architecture a number", ICF_ERROR_FORMAT,
+              [](GgufBuilder & f) { f.set_u32("general.architecture", 1); });
     add_model("kinds", "architecture an array", ICF_ERROR_FORMAT,
               [](GgufBuilder & f) { f.set_texts("general.architecture", {"llama"}); });
     add_model("kinds", "name a number", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set_u32("general.name", 1); });
-    add_former("kinds", "former's name an array", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set_texts("general.name", {"x"}); });
+    add_former("kinds", "former's name an array", ICF_ERROR_FORMAT,
+               [](GgufBuilder & f) { f.set_texts("general.name", {"x"}); });
     add_model("kinds", "width a text", ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.set_text(embedding, "8"); });
     add_model("kinds", "width a float", ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.set_f32(embedding, 8); });
     add_model("kinds", "width an array", ICF_ERROR_FORMAT,
@@ -324,17 +387,21 @@ static void kinds() {
     add_model("kinds", "heads per layer", ICF_ERROR_FORMAT, [](GgufBuilder & f) {
         f.set_raw("llama.attention.head_count", GGUF_ARRAY, gguf_array(GGUF_U32, 1, bytes_of(uint32_t(2))));
     });
-    add_model("kinds", "rope scaling a number", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set_u32("llama.rope.scaling.type", 1); });
-    add_former("kinds", "target a number", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set_u32("icformer.target.architecture", 1); });
-    add_former("kinds", "target's hash a text", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f.set_text("icformer.target.vocab_hash", "1"); });
+    add_model("kinds", "rope scaling a number", ICF_ERROR_FORMAT,
+              [](GgufBuilder & f) { f.set_u32("llama.rope.scaling.type", 1); });
+    add_former("kinds", "target a number", ICF_ERROR_FORMAT,
+               [](GgufBuilder & f) { f.set_u32("icformer.target.architecture", 1); });
+    add_former("kinds", "target's hash a text", ICF_ERROR_FORMAT,
+               [](GgufBuilder & f) { f.set_text("icformer.target.vocab_hash", "1"); });
     add_former("kinds", "a model for a former", ICF_ERROR_FORMAT, [](GgufBuilder & f) { f = tiny_decoder(); });
     add_model("kinds", "a former for a model", ICF_ERROR_UNSUPPORTED, [](GgufBuilder & f) { f = tiny_former(); });
-    add_model("kinds", "an unknown architecture", ICF_ERROR_UNSUPPORTED, [](GgufBuilder & f) { f.set_text("general.architecture", "xyz"); });
+    add_model("kinds", "an unknown architecture", ICF_ERROR_UNSUPPORTED,
+              [](GgufBuilder & f) { f.set_text("general.architecture", "xyz"); });
 }
 
 static void missing_parts() {
-    for (const char * key : {"general.architecture", "llama.embedding_length", "llama.block_count", "llama.attention.head_count",
-                             "llama.feed_forward_length"}) {
+    for (const char * key : {"general.architecture", "llama.embedding_length", "llama.block_count",
+                             "llama.attention.head_count", "llama.feed_forward_length"}) {
         add_model("missing", key, ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.remove_key(key); });
     }
     add_model("missing", "the vocabulary and its size", ICF_ERROR_FORMAT,
@@ -343,7 +410,8 @@ static void missing_parts() {
         add_model("missing", tensor.name, ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.remove_tensor(tensor.name); });
     }
     for (const GgufBuilder::Tensor & tensor : tiny_former().tensors) {
-        add_former("missing", "former's " + tensor.name, ICF_ERROR_FORMAT, [&](GgufBuilder & f) { f.remove_tensor(tensor.name); });
+        add_former("missing", "former's " + tensor.name, ICF_ERROR_FORMAT,
+                   [&](GgufBuilder & f) { f.remove_tensor(tensor.name); });
     }
     add_model("missing", "nothing, but a tensor too many", ICF_ERROR_UNSUPPORTED,
               [](GgufBuilder & f) { f.add_floats("blk.0.ffn_gate_inp.weight", {8}, std::vector<float>(8)); });
@@ -401,20 +469,23 @@ static void values_that_are_none() {
             add_former("values", name + " in " + tensor, ICF_ERROR_FORMAT,
                        [&](GgufBuilder & f) { f.tensor(tensor).data.replace(8, 4, bytes_of(value)); });
         }
-        add_former("values", name + " in a marker", ICF_ERROR_FORMAT, [&](GgufBuilder & f) {
-            f.add_floats("marker_ft.weight", {8}, std::vector<float>(8, value));
-        });
-        add_model("values", name + " in a bias", ICF_ERROR_FORMAT, [&](GgufBuilder & f) {
-            f.add_floats("blk.0.attn_q.bias", {8}, std::vector<float>(8, value));
-        });
+        add_former("values", name + " in a marker", ICF_ERROR_FORMAT,
+                   [&](GgufBuilder & f) { f.add_floats("marker_ft.weight", {8}, std::vector<float>(8, value)); });
+        add_model("values", name + " in a bias", ICF_ERROR_FORMAT,
+                  [&](GgufBuilder & f) { f.add_floats("blk.0.attn_q.bias", {8}, std::vector<float>(8, value)); });
     }
 }
 
 static void other_files() {
     const std::string model = tiny_decoder().build();
-    for (const char * magic : {"GGUf", "GGJT", "ggml", "PK\3\4", "\x7f" "ELF", "\0\0\0\0"}) {
-        add("other files", "magic " + std::to_string(static_cast<unsigned char>(magic[0])) + ", " + std::to_string(static_cast<unsigned char>(magic[3])), Target::MODEL, ICF_ERROR_FORMAT,
-            std::string(magic, 4) + model.substr(4));
+    for (const char * magic : {"GGUf", "GGJT", "ggml", "PK\3\4",
+                               "\x7f"
+                               "ELF",
+                               "\0\0\0\0"}) {
+        add("other files",
+            "magic " + std::to_string(static_cast<unsigned char>(magic[0])) + ", " +
+                std::to_string(static_cast<unsigned char>(magic[3])),
+            Target::MODEL, ICF_ERROR_FORMAT, std::string(magic, 4) + model.substr(4));
     }
     add("other files", "empty", Target::MODEL, ICF_ERROR_FORMAT, std::string());
     add("other files", "zeros", Target::MODEL, ICF_ERROR_FORMAT, std::string(4096, '\0'));
@@ -434,15 +505,16 @@ static void other_files() {
 // Files that are large, and claim to be larger.
 static void large_files() {
     cases.push_back({"large files", "8 GiB of empty texts", Target::GGUF, ICF_ERROR_FORMAT, [](const std::string & path) {
-                         const std::string start = "GGUF" + bytes_of(uint32_t(3)) + bytes_of(uint64_t(0)) + bytes_of(uint64_t(1)) +
-                                                   gguf_text("texts") + bytes_of(uint32_t(GGUF_ARRAY)) +
+                         const std::string start = "GGUF" + bytes_of(uint32_t(3)) + bytes_of(uint64_t(0)) +
+                                                   bytes_of(uint64_t(1)) + gguf_text("texts") + bytes_of(uint32_t(GGUF_ARRAY)) +
                                                    bytes_of(uint32_t(GGUF_TEXT)) + bytes_of((uint64_t(1) << 30) - 100);
                          write_file(path, start);
                          std::filesystem::resize_file(path, uint64_t(8) << 30); // a hole, which reads as zeros
                      }});
     cases.push_back({"large files", "8 GiB of one text", Target::GGUF, ICF_ERROR_FORMAT, [](const std::string & path) {
                          write_file(path, "GGUF" + bytes_of(uint32_t(3)) + bytes_of(uint64_t(0)) + bytes_of(uint64_t(1)) +
-                                              gguf_text("text") + bytes_of(uint32_t(GGUF_TEXT)) + bytes_of(uint64_t(8000000000)));
+                                              gguf_text("text") + bytes_of(uint32_t(GGUF_TEXT)) +
+                                              bytes_of(uint64_t(8000000000)));
                          std::filesystem::resize_file(path, uint64_t(8) << 30);
                      }});
     cases.push_back({"large files", "16 MiB of empty texts", Target::GGUF, ICF_OK, [](const std::string & path) {
@@ -466,13 +538,14 @@ static void large_files() {
                          }
                          write_file(path, file.build());
                      }});
-    cases.push_back({"large files", "60000 tensors of a model", Target::MODEL, ICF_ERROR_UNSUPPORTED, [](const std::string & path) {
-                         GgufBuilder file = tiny_decoder();
-                         for (int i = 0; i < 60000; i++) {
-                             file.tensors.push_back({"t" + std::to_string(i), {1}, ICF_TYPE_F16, "xx", {}, {}});
-                         }
-                         write_file(path, file.build());
-                     }});
+    cases.push_back(
+        {"large files", "60000 tensors of a model", Target::MODEL, ICF_ERROR_UNSUPPORTED, [](const std::string & path) {
+             GgufBuilder file = tiny_decoder();
+             for (int i = 0; i < 60000; i++) {
+                 file.tensors.push_back({"t" + std::to_string(i), {1}, ICF_TYPE_F16, "xx", {}, {}});
+             }
+             write_file(path, file.build());
+         }});
 }
 
 // ---- What is odd and valid ----
@@ -500,13 +573,13 @@ static void odd_but_valid() {
     });
     odd("an epsilon of 0", [](GgufBuilder & f) { f.set_f32("llama.attention.layer_norm_rms_epsilon", 0); });
     odd("tokens that are empty, repeated or not UTF-8", [](GgufBuilder & f) {
-        f.set_texts("tokenizer.ggml.tokens", {"", "", "a", "a", "\xff", "\xc0\x80", std::string("\0", 1), "\xed\xa0\x80", "b", "c", "d", "e", "f",
-                                              "g", "h", std::string(1000, 'x')});
+        f.set_texts("tokenizer.ggml.tokens", {"", "", "a", "a", "\xff", "\xc0\x80", std::string("\0", 1), "\xed\xa0\x80", "b",
+                                              "c", "d", "e", "f", "g", "h", std::string(1000, 'x')});
     });
-    odd("no vocabulary but its size", [](GgufBuilder & f) { f.remove_key("tokenizer.ggml.tokens").set_u32("llama.vocab_size", 16); });
-    odd("fewer tokens than vocab_size", [](GgufBuilder & f) {
-        f.set_texts("tokenizer.ggml.tokens", tiny_vocabulary(3)).set_u32("llama.vocab_size", 16);
-    });
+    odd("no vocabulary but its size",
+        [](GgufBuilder & f) { f.remove_key("tokenizer.ggml.tokens").set_u32("llama.vocab_size", 16); });
+    odd("fewer tokens than vocab_size",
+        [](GgufBuilder & f) { f.set_texts("tokenizer.ggml.tokens", tiny_vocabulary(3)).set_u32("llama.vocab_size", 16); });
     odd("special ids out of range", [](GgufBuilder & f) { f.set_u32("tokenizer.ggml.bos_token_id", ~0u); });
     odd("shapes with trailing ones", [](GgufBuilder & f) {
         f.tensor("output_norm.weight").shape = {8, 1, 1, 1};
@@ -529,8 +602,10 @@ static void odd_but_valid() {
         f.alignment = 65536;
         f.set_u32("general.alignment", 65536);
     });
-    odd("NaN in a matrix", [](GgufBuilder & f) { f.tensor("blk.0.attn_k.weight").data.replace(0, 4, bytes_of(std::nanf(""))); });
-    odd("infinity in the embeddings", [](GgufBuilder & f) { f.tensor("token_embd.weight").data.replace(0, 4, bytes_of(INFINITY)); });
+    odd("NaN in a matrix",
+        [](GgufBuilder & f) { f.tensor("blk.0.attn_k.weight").data.replace(0, 4, bytes_of(std::nanf(""))); });
+    odd("infinity in the embeddings",
+        [](GgufBuilder & f) { f.tensor("token_embd.weight").data.replace(0, 4, bytes_of(INFINITY)); });
     odd("only zeros", [](GgufBuilder & f) {
         for (GgufBuilder::Tensor & tensor : f.tensors) {
             tensor.data.assign(tensor.data.size(), '\0');
@@ -549,22 +624,27 @@ static void odd_but_valid() {
     odd("a window of one position", [](GgufBuilder & f) { f.set_u32("llama.attention.sliding_window", 1); });
     odd("heads longer than the width", [](GgufBuilder & f) {
         f.set_u32("llama.attention.key_length", 64).set_u32("llama.attention.value_length", 64);
-        for (const auto & [name, n_in, n_out] : {std::tuple<const char *, uint64_t, uint64_t>{"q", 8, 128}, {"k", 8, 64}, {"v", 8, 64}, {"output", 128, 8}}) {
+        for (const auto & [name, n_in, n_out] :
+             {std::tuple<const char *, uint64_t, uint64_t>{"q", 8, 128}, {"k", 8, 64}, {"v", 8, 64}, {"output", 128, 8}}) {
             GgufBuilder::Tensor & tensor = f.tensor(std::string("blk.0.attn_") + name + ".weight");
             tensor.shape = {n_in, n_out};
             tensor.data.assign(size_t(n_in * n_out * 4), '\0');
         }
     });
     odd("heads of an odd length", [](GgufBuilder & f) {
-        f.set_u32("llama.attention.key_length", 3).set_u32("llama.attention.value_length", 3).set_u32("llama.rope.dimension_count", 2);
-        for (const auto & [name, n_in, n_out] : {std::tuple<const char *, uint64_t, uint64_t>{"q", 8, 6}, {"k", 8, 3}, {"v", 8, 3}, {"output", 6, 8}}) {
+        f.set_u32("llama.attention.key_length", 3)
+            .set_u32("llama.attention.value_length", 3)
+            .set_u32("llama.rope.dimension_count", 2);
+        for (const auto & [name, n_in, n_out] :
+             {std::tuple<const char *, uint64_t, uint64_t>{"q", 8, 6}, {"k", 8, 3}, {"v", 8, 3}, {"output", 6, 8}}) {
             GgufBuilder::Tensor & tensor = f.tensor(std::string("blk.0.attn_") + name + ".weight");
             tensor.shape = {n_in, n_out};
             tensor.data.assign(size_t(n_in * n_out * 4), '\x01');
         }
     });
     odd_former("as it is", [](GgufBuilder &) {});
-    odd_former("NaN in a matrix", [](GgufBuilder & f) { f.tensor("blk.0.ffn_up.weight").data.replace(0, 4, bytes_of(std::nanf(""))); });
+    odd_former("NaN in a matrix",
+               [](GgufBuilder & f) { f.tensor("blk.0.ffn_up.weight").data.replace(0, 4, bytes_of(std::nanf(""))); });
     odd_former("chunks of 2^20", [](GgufBuilder & f) { f.set_u32("icformer.chunk_length", 1 << 20); });
     odd_former("an interval beyond its layers", [](GgufBuilder & f) { f.set_u32("icformer.cross_attention_interval", 1000); });
     odd_former("a tiny RoPE base and scaling", [](GgufBuilder & f) {
@@ -587,7 +667,8 @@ static void odd_but_valid() {
             icf_type_info info;
             info.struct_size = sizeof(info);
             if (icf_type_describe(type, &info, nullptr) == ICF_OK) {
-                file.add_tensor(info.name, {uint64_t(info.block_length), 3}, uint32_t(type), std::string(size_t(3 * info.block_bytes), 'x'));
+                file.add_tensor(info.name, {uint64_t(info.block_length), 3}, uint32_t(type),
+                                std::string(size_t(3 * info.block_bytes), 'x'));
             }
         }
         return file;
@@ -663,9 +744,9 @@ static int32_t open_and_use(Target target, const std::string & path, int use_mma
 }
 
 static void collect_cases() {
-    for (const auto collect : {string_lengths, names, array_counts, file_counts, dimensions, offsets, tensor_types, alignments, sizes,
-                               numbers, kinds, missing_parts, duplicates, vocabularies, values_that_are_none, other_files,
-                               large_files, odd_but_valid}) {
+    for (const auto collect :
+         {string_lengths, names, array_counts, file_counts, dimensions, offsets, tensor_types, alignments, sizes, numbers,
+          kinds, missing_parts, duplicates, vocabularies, values_that_are_none, other_files, large_files, odd_but_valid}) {
         collect();
     }
 }
@@ -681,15 +762,15 @@ static void every_case() {
         c.write(path);
         const size_t size = std::filesystem::file_size(path);
         for (int use_mmap : {1, 0}) {
-            const ChildResult result = in_child(size + (64u << 20), [&](icf_error * error) {
-                return open_and_use(c.target, path, use_mmap, error);
-            });
+            const ChildResult result =
+                in_child(size + (64u << 20), [&](icf_error * error) { return open_and_use(c.target, path, use_mmap, error); });
             CHECK_SAYING(result.signal == 0 && result.exit_code == 0 && result.status == c.expected,
                          "%s: %s: gives '%s' (%s), signal %d, exit code %d, expected '%s'", c.group.c_str(), c.name.c_str(),
                          icf_status_name(result.status), result.error.message, result.signal, result.exit_code,
                          icf_status_name(c.expected));
-            CHECK_SAYING(c.expected == ICF_OK || strstr(result.error.message, "case.gguf"), "%s: %s: the message does not name the file: %s",
-                         c.group.c_str(), c.name.c_str(), result.error.message);
+            CHECK_SAYING(c.expected == ICF_OK || strstr(result.error.message, "case.gguf"),
+                         "%s: %s: the message does not name the file: %s", c.group.c_str(), c.name.c_str(),
+                         result.error.message);
         }
         groups[c.group]++;
         refused += c.expected != ICF_OK;
@@ -715,8 +796,8 @@ static void truncation() {
                 REQUIRE(truncate(path.c_str(), off_t(size)) == 0);
                 icf_error error = {ICF_OK, ""};
                 const int32_t status = open_and_use(target, path, 1, &error);
-                CHECK_SAYING(status == ICF_ERROR_FORMAT, "%zu of %zu bytes: '%s' (%s)", size, whole.size(), icf_status_name(status),
-                             error.message);
+                CHECK_SAYING(status == ICF_ERROR_FORMAT, "%zu of %zu bytes: '%s' (%s)", size, whole.size(),
+                             icf_status_name(status), error.message);
                 if (size == 0) {
                     break;
                 }
@@ -754,12 +835,13 @@ static void random_damage() {
                 write_file(path, bytes);
                 icf_error error = {ICF_OK, ""};
                 const int32_t status = open_and_use(target, path, i % 2, &error);
-                CHECK(status == ICF_OK || (error.message[0] != '\0' && status != ICF_ERROR_INTERNAL && status != ICF_ERROR_MEMORY));
+                CHECK(status == ICF_OK ||
+                      (error.message[0] != '\0' && status != ICF_ERROR_INTERNAL && status != ICF_ERROR_MEMORY));
             }
             return ICF_OK;
         });
-        CHECK_SAYING(result.signal == 0 && result.exit_code == 0, "seed %llu: signal %d, exit code %d", (unsigned long long)seed,
-                     result.signal, result.exit_code);
+        CHECK_SAYING(result.signal == 0 && result.exit_code == 0, "seed %llu: signal %d, exit code %d",
+                     (unsigned long long)seed, result.signal, result.exit_code);
     }
 }
 
@@ -772,8 +854,8 @@ static void write_cases(const std::string & target) {
         snprintf(name, sizeof(name), "%03zu.gguf", i);
         cases[i].write(target + "/" + name);
         const char * kinds[] = {"file", "model", "former"};
-        list += std::string(name) + "\t" + kinds[int(cases[i].target)] + "\t" + icf_status_name(cases[i].expected) + "\t" + cases[i].group +
-                "\t" + cases[i].name + "\n";
+        list += std::string(name) + "\t" + kinds[int(cases[i].target)] + "\t" + icf_status_name(cases[i].expected) + "\t" +
+                cases[i].group + "\t" + cases[i].name + "\n";
     }
     write_file(target + "/cases.tsv", list);
 }

@@ -1,8 +1,8 @@
-#include "error.h"
-#include "gguf_builder.h"
 #include "arch/decoder.h"
+#include "error.h"
 #include "fingerprint.h"
 #include "formers/weights.h"
+#include "gguf_builder.h"
 
 using namespace icf;
 using namespace test;
@@ -46,7 +46,8 @@ static void decoder_sizes() {
 
 static void decoder_defaults() {
     GgufBuilder file = tiny_decoder();
-    for (const char * name : {"context_length", "attention.head_count_kv", "attention.layer_norm_rms_epsilon", "rope.freq_base"}) {
+    for (const char * name :
+         {"context_length", "attention.head_count_kv", "attention.layer_norm_rms_epsilon", "rope.freq_base"}) {
         file.remove_key(std::string("llama.") + name);
     }
     const DecoderParams p = decoder(file);
@@ -128,17 +129,28 @@ static void impossible_decoders() {
         long long value;
         icf_status status;
     } cases[] = {
-        {"embedding_length", 0, ICF_ERROR_FORMAT}, {"embedding_length", -1, ICF_ERROR_FORMAT},
-        {"embedding_length", 1LL << 40, ICF_ERROR_FORMAT}, {"block_count", 0, ICF_ERROR_FORMAT},
-        {"block_count", 100000, ICF_ERROR_FORMAT}, {"attention.head_count", 0, ICF_ERROR_FORMAT},
-        {"attention.head_count", 16, ICF_ERROR_FORMAT}, {"attention.head_count_kv", 0, ICF_ERROR_FORMAT},
-        {"attention.head_count_kv", 3, ICF_ERROR_FORMAT}, {"feed_forward_length", 0, ICF_ERROR_FORMAT},
-        {"context_length", 0, ICF_ERROR_FORMAT}, {"context_length", 1LL << 31, ICF_ERROR_FORMAT},
-        {"vocab_size", 1LL << 25, ICF_ERROR_FORMAT}, {"rope.dimension_count", 3, ICF_ERROR_FORMAT},
-        {"rope.dimension_count", 6, ICF_ERROR_FORMAT}, {"rope.dimension_count", 0, ICF_ERROR_FORMAT},
-        {"attention.key_length", 3, ICF_ERROR_FORMAT}, {"attention.value_length", 6, ICF_ERROR_UNSUPPORTED},
-        {"attention.key_length", 1 << 20, ICF_ERROR_FORMAT}, {"attention.sliding_window", -1, ICF_ERROR_FORMAT},
-        {"attention.sliding_window", 1LL << 32, ICF_ERROR_FORMAT}, {"expert_count", 8, ICF_ERROR_UNSUPPORTED},
+        {"embedding_length", 0, ICF_ERROR_FORMAT},
+        {"embedding_length", -1, ICF_ERROR_FORMAT},
+        {"embedding_length", 1LL << 40, ICF_ERROR_FORMAT},
+        {"block_count", 0, ICF_ERROR_FORMAT},
+        {"block_count", 100000, ICF_ERROR_FORMAT},
+        {"attention.head_count", 0, ICF_ERROR_FORMAT},
+        {"attention.head_count", 16, ICF_ERROR_FORMAT},
+        {"attention.head_count_kv", 0, ICF_ERROR_FORMAT},
+        {"attention.head_count_kv", 3, ICF_ERROR_FORMAT},
+        {"feed_forward_length", 0, ICF_ERROR_FORMAT},
+        {"context_length", 0, ICF_ERROR_FORMAT},
+        {"context_length", 1LL << 31, ICF_ERROR_FORMAT},
+        {"vocab_size", 1LL << 25, ICF_ERROR_FORMAT},
+        {"rope.dimension_count", 3, ICF_ERROR_FORMAT},
+        {"rope.dimension_count", 6, ICF_ERROR_FORMAT},
+        {"rope.dimension_count", 0, ICF_ERROR_FORMAT},
+        {"attention.key_length", 3, ICF_ERROR_FORMAT},
+        {"attention.value_length", 6, ICF_ERROR_UNSUPPORTED},
+        {"attention.key_length", 1 << 20, ICF_ERROR_FORMAT},
+        {"attention.sliding_window", -1, ICF_ERROR_FORMAT},
+        {"attention.sliding_window", 1LL << 32, ICF_ERROR_FORMAT},
+        {"expert_count", 8, ICF_ERROR_UNSUPPORTED},
     };
     for (const auto & c : cases) {
         GgufBuilder file = tiny_decoder();
@@ -176,7 +188,8 @@ static void former_sizes() {
     sizes.n_digest = 5;
     GgufBuilder file = tiny_former(sizes).set_u32("icformer.cross_attention_interval", 2);
     file.set_text("icformer.target.architecture", "llama").set_u32("icformer.target.vocab_size", 100);
-    file.set("icformer.target.vocab_hash", GGUF_U64, uint64_t(0xF000000000000001u)).set_u32("icformer.target.embedding_length", 24);
+    file.set("icformer.target.vocab_hash", GGUF_U64, uint64_t(0xF000000000000001u))
+        .set_u32("icformer.target.embedding_length", 24);
     const FormerParams p = former(file);
     CHECK_EQUAL(24, p.n_embd);
     CHECK_EQUAL(8, p.n_embd_head);
@@ -195,17 +208,28 @@ static void impossible_formers() {
         const char * key;
         long long value;
     } cases[] = {
-        {"embedding_length", 0}, {"embedding_length", 9}, {"attention.head_count", 0}, {"attention.head_count", 3},
-        {"attention.head_count", 8}, {"attention.head_count_kv", 4}, {"digest_count", 0}, {"digest_count", 1 << 20},
-        {"chunk_length", 0}, {"cross_attention_interval", 0}, {"cross_attention_interval", -1},
-        {"target.embedding_length", 16}, {"block_count", 1 << 20}, {"feed_forward_length", 1LL << 33},
+        {"embedding_length", 0},
+        {"embedding_length", 9},
+        {"attention.head_count", 0},
+        {"attention.head_count", 3},
+        {"attention.head_count", 8},
+        {"attention.head_count_kv", 4},
+        {"digest_count", 0},
+        {"digest_count", 1 << 20},
+        {"chunk_length", 0},
+        {"cross_attention_interval", 0},
+        {"cross_attention_interval", -1},
+        {"target.embedding_length", 16},
+        {"block_count", 1 << 20},
+        {"feed_forward_length", 1LL << 33},
     };
     for (const auto & c : cases) {
         GgufBuilder file = tiny_former();
         file.set(std::string("icformer.") + c.key, GGUF_I64, int64_t(c.value));
         CHECK_THROWS(ICF_ERROR_FORMAT, former(file));
     }
-    for (const char * key : {"embedding_length", "block_count", "attention.head_count", "feed_forward_length", "digest_count"}) {
+    for (const char * key :
+         {"embedding_length", "block_count", "attention.head_count", "feed_forward_length", "digest_count"}) {
         CHECK_THROWS(ICF_ERROR_FORMAT, former(tiny_former().remove_key(std::string("icformer.") + key)));
     }
 }
@@ -216,11 +240,11 @@ static void hashes() {
     hash.add("foobar", 6);
     CHECK(static_cast<uint64_t>(hash.value()) == 0x85944171f73967e8u); // FNV-1a of "foobar"
 
-    const auto of = [](const GgufBuilder & file) {
-        return hash_vocabulary(GgufFile(folder.write("hash.gguf", file.build())));
-    };
+    const auto of = [](const GgufBuilder & file) { return hash_vocabulary(GgufFile(folder.write("hash.gguf", file.build()))); };
     Hash expected;
-    expected.add("ab\xFF\xFF" "c\xFF", 6);
+    expected.add("ab\xFF\xFF"
+                 "c\xFF",
+                 6);
     CHECK_EQUAL(expected.value(), of(GgufBuilder().set_texts("tokenizer.ggml.tokens", {"ab", "", "c"})));
     CHECK(of(GgufBuilder().set_texts("tokenizer.ggml.tokens", {"a", "b"})) !=
           of(GgufBuilder().set_texts("tokenizer.ggml.tokens", {"ab", ""})));

@@ -16,8 +16,10 @@ static const Kernels * kernels;
 struct Q8Matrix {
     Q8Matrix(Random & random, int n_in, int n_out) : bytes(size_t(n_out) * n_in / 32 * 34), values(size_t(n_out) * n_in) {
         const std::vector<float> rows = random.floats(values.size());
-        REQUIRE_OK(icf_quantize_rows(ICF_TYPE_Q8_0, rows.data(), n_out, n_in, bytes.data(), (long long)bytes.size(), &check_error));
-        REQUIRE_OK(icf_dequantize_rows(ICF_TYPE_Q8_0, bytes.data(), (long long)bytes.size(), n_out, n_in, values.data(), &check_error));
+        REQUIRE_OK(
+            icf_quantize_rows(ICF_TYPE_Q8_0, rows.data(), n_out, n_in, bytes.data(), (long long)bytes.size(), &check_error));
+        REQUIRE_OK(icf_dequantize_rows(ICF_TYPE_Q8_0, bytes.data(), (long long)bytes.size(), n_out, n_in, values.data(),
+                                       &check_error));
         memset(&tensor, 0, sizeof(tensor));
         tensor.type = GGML_TYPE_Q8_0;
         tensor.ne[0] = n_in;
@@ -44,7 +46,8 @@ static std::vector<float> multiply(const PackedMatrix & matrix, const std::vecto
     const Kernels & k = matrix.kernels();
     const RowsShape shape = {matrix.shape().n_in, n_rows};
     AlignedPtr<char> packed = make_aligned<char>(k.rows_bytes(shape));
-    on_two_threads(k.n_groups(n_rows), [&](int first, int last) { k.pack_rows(shape, rows.data(), packed.get(), first, last); });
+    on_two_threads(k.n_groups(n_rows),
+                   [&](int first, int last) { k.pack_rows(shape, rows.data(), packed.get(), first, last); });
     std::vector<float> y(size_t(n_rows) * matrix.shape().n_out);
     on_two_threads(matrix.n_tiles(), [&](int first, int last) { matrix.multiply(shape, packed.get(), y.data(), first, last); });
     return y;
@@ -52,7 +55,8 @@ static std::vector<float> multiply(const PackedMatrix & matrix, const std::vecto
 
 // Rows are rounded to 8 bits, which is the only difference.
 static void products() {
-    for (const auto & [n_in, n_out, n_rows] : {std::array<int, 3>{32, 1, 1}, {64, 16, 16}, {96, 17, 5}, {256, 33, 31}, {32, 100, 47}}) {
+    for (const auto & [n_in, n_out, n_rows] :
+         {std::array<int, 3>{32, 1, 1}, {64, 16, 16}, {96, 17, 5}, {256, 33, 31}, {32, 100, 47}}) {
         Random random(1);
         Q8Matrix weights(random, n_in, n_out);
         REQUIRE(PackedMatrix::can_pack(kernels, &weights.tensor));
@@ -121,7 +125,8 @@ static void attentions() {
     struct Case {
         int hd, n_head_kv, group, n_digest, n;
     };
-    for (const Case & c : {Case{2, 1, 1, 1, 0}, Case{8, 2, 2, 5, 11}, Case{16, 1, 4, 9, 16}, Case{40, 3, 1, 17, 30}, Case{128, 2, 1, 8, 100}}) {
+    for (const Case & c :
+         {Case{2, 1, 1, 1, 0}, Case{8, 2, 2, 5, 11}, Case{16, 1, 4, 9, 16}, Case{40, 3, 1, 17, 30}, Case{128, 2, 1, 8, 100}}) {
         for (bool is_f16 : {false, true}) {
             Random random(4);
             const int n_keys = c.n_digest + c.n;
@@ -140,8 +145,9 @@ static void attentions() {
                 }
                 const size_t at = size_t(position) * width;
                 kernels->place_key(memory, position, is_f16 ? (const void *)(half_keys.data() + at) : keys.data() + at, is_f16,
-                          cosines.data(), sines.data());
-                kernels->place_value(memory, position, is_f16 ? (const void *)(half_values.data() + at) : values.data() + at, is_f16);
+                                   cosines.data(), sines.data());
+                kernels->place_value(memory, position, is_f16 ? (const void *)(half_values.data() + at) : values.data() + at,
+                                     is_f16);
             };
             on_two_threads(n_keys, [&](int first, int last) {
                 for (int position = first; position < last; position++) {
@@ -157,7 +163,12 @@ static void attentions() {
             on_two_threads(n_head, [&](int first, int last) {
                 std::vector<float> scratch(kernels->attend_scratch(n_keys));
                 for (int head = first; head < last; head++) {
-                    const AttendTask task = {&memory, head / c.group, c.n_digest, c.n, q.data() + head * c.hd, out.data() + head * c.hd,
+                    const AttendTask task = {&memory,
+                                             head / c.group,
+                                             c.n_digest,
+                                             c.n,
+                                             q.data() + head * c.hd,
+                                             out.data() + head * c.hd,
                                              size_t(n_head) * c.hd};
                     kernels->attend(task, 0, c.n_digest, scratch.data());
                 }
@@ -207,13 +218,15 @@ static void attentions_over_a_cache() {
                 kernels->attend_cache(task, first, last, scratch.data());
             });
             const std::vector<bool> visible(size_t(c.n_positions), true);
-            const Rows expected = {naive_attention(to_rows(q, n_head * c.hd)[0], to_rows(keys, width), to_rows(values, width), visible, c.hd)};
+            const Rows expected = {
+                naive_attention(to_rows(q, n_head * c.hd)[0], to_rows(keys, width), to_rows(values, width), visible, c.hd)};
             CHECK_AT_MOST(1e-6, relative_l2(out, to_floats(expected)));
         }
     }
 }
 
-static std::vector<float> multiply_by(const Kernels & k, const Q8Matrix & weights, const std::vector<float> & rows, int n_rows) {
+static std::vector<float> multiply_by(const Kernels & k, const Q8Matrix & weights, const std::vector<float> & rows,
+                                      int n_rows) {
     PackedMatrix matrix(k, &weights.tensor);
     matrix.pack(&weights.tensor, 0, matrix.n_tiles());
     return multiply(matrix, rows, n_rows);
@@ -226,7 +239,8 @@ static void products_as_in_plain_cpp() {
         const int n_in = 32 * (1 + random.below(12));
         Q8Matrix weights(random, n_in, 1 + random.below(70));
         const std::vector<float> rows = random.floats(size_t(n_rows) * n_in, 2);
-        CHECK_AT_MOST(1e-6, relative_l2(multiply_by(*kernels, weights, rows, n_rows), multiply_by(plain_kernels, weights, rows, n_rows)));
+        CHECK_AT_MOST(
+            1e-6, relative_l2(multiply_by(*kernels, weights, rows, n_rows), multiply_by(plain_kernels, weights, rows, n_rows)));
     }
 }
 

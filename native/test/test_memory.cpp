@@ -258,20 +258,27 @@ static void digesting() {
                 CHECK_AT_MOST(1e-6, relative_l2(run(digester.get(), 30), long_rows));
                 CHECK_AT_MOST(1e-6, relative_l2(run(digester.get(), 5), short_rows));
             };
-            inject({"icf_digester_run", fresh,
-                    [&](icf_error * error) { return icf_digester_run(digester.get(), tokens.data(), 5, rows.data(), 16, error); }, check});
+            inject(
+                {"icf_digester_run", fresh,
+                 [&](icf_error * error) { return icf_digester_run(digester.get(), tokens.data(), 5, rows.data(), 16, error); },
+                 check});
             const auto used = [&] {
                 digester = open();
                 run(digester.get(), 5);
             };
-            inject({"icf_digester_run, longer", used,
-                    [&](icf_error * error) { return icf_digester_run(digester.get(), tokens.data(), 30, rows.data(), 16, error); }, check});
+            inject(
+                {"icf_digester_run, longer", used,
+                 [&](icf_error * error) { return icf_digester_run(digester.get(), tokens.data(), 30, rows.data(), 16, error); },
+                 check});
             inject({"icf_digester_run_rows", used,
-                    [&](icf_error * error) { return icf_digester_run_rows(digester.get(), embeddings.data(), 30, rows.data(), 16, error); },
+                    [&](icf_error * error) {
+                        return icf_digester_run_rows(digester.get(), embeddings.data(), 30, rows.data(), 16, error);
+                    },
                     check});
             if (max_table_bytes && method == ICF_METHOD_FAST && describe(open().get()).method == ICF_METHOD_FAST) {
                 inject({"icf_digester_prepare", fresh,
-                        [&](icf_error * error) { return icf_digester_prepare(digester.get(), tokens.data(), 30, error); }, check});
+                        [&](icf_error * error) { return icf_digester_prepare(digester.get(), tokens.data(), 30, error); },
+                        check});
             }
         }
     }
@@ -304,11 +311,13 @@ static void appending() {
             CHECK(save(session.get()) == before);
         }
         CHECK_OK(icf_session_truncate(session.get(), 4, &check_error));
-        CHECK_AT_MOST(1e-6, relative_l2(append_all(session.get(), sizes.n_vocab, {tokens.begin() + 4, tokens.end()}), expected));
+        CHECK_AT_MOST(1e-6,
+                      relative_l2(append_all(session.get(), sizes.n_vocab, {tokens.begin() + 4, tokens.end()}), expected));
     };
     const auto prepare = [&] { session = start(); };
     inject({"icf_session_append_tokens", prepare,
-            [&](icf_error * error) { return icf_session_append_tokens(session.get(), tokens.data() + 4, 8, 2, both, error); }, check});
+            [&](icf_error * error) { return icf_session_append_tokens(session.get(), tokens.data() + 4, 8, 2, both, error); },
+            check});
     inject({"icf_session_append_rows", prepare,
             [&](icf_error * error) {
                 return icf_session_append_rows(session.get(), rows.data(), ICF_TYPE_F32, 6, 6, ICF_OUTPUT_HIDDEN, error);
@@ -327,8 +336,8 @@ static void sampling_and_states() {
     sampling.repetition_penalty = 1.1f;
     int32_t token = -1;
     const auto unchanged = [&](bool) { CHECK(save(session.get()) == state); };
-    inject({"icf_session_sample", [] {}, [&](icf_error * error) { return icf_session_sample(session.get(), &sampling, &token, error); },
-            unchanged, true});
+    inject({"icf_session_sample", [] {},
+            [&](icf_error * error) { return icf_session_sample(session.get(), &sampling, &token, error); }, unchanged, true});
     const SessionPtr other = open_session(model.get());
     const auto refill = [&] {
         CHECK_OK(icf_session_truncate(other.get(), 0, &check_error));

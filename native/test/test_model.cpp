@@ -31,7 +31,8 @@ static void long_names() {
         name += "é";
     }
     for (const char * prefix : {"", "x"}) {
-        const ModelPtr model = open_model(folder.write("name.gguf", tiny_decoder().set_text("general.name", prefix + name).build()));
+        const ModelPtr model =
+            open_model(folder.write("name.gguf", tiny_decoder().set_text("general.name", prefix + name).build()));
         const std::string cut = describe(model.get()).name;
         CHECK(cut.size() <= 127 && cut.size() >= 126);
         CHECK_EQUAL(0, (cut.size() - strlen(prefix)) % 2);

@@ -86,7 +86,8 @@ static void extreme_rows() {
     for (const icf_type_info & info : types()) {
         const ggml_type type = check_type(find_type(info.name));
         std::vector<char> packed(rows_bytes(type, 1, length));
-        for (float value : {0.0f, 1e-45f, 1e-30f, 65504.0f, -65504.0f, 65536.0f, 1e20f, -3e38f, INFINITY, -INFINITY, std::nanf("")}) {
+        for (float value :
+             {0.0f, 1e-45f, 1e-30f, 65504.0f, -65504.0f, 65536.0f, 1e20f, -3e38f, INFINITY, -INFINITY, std::nanf("")}) {
             for (size_t step : {size_t(1), length}) {
                 std::vector<float> row = Random(2).floats(length, 1e-3);
                 for (size_t i = 0; i < length; i += step) {
@@ -95,7 +96,9 @@ static void extreme_rows() {
                 const bool fits = std::fabs(value) <= 65504.0f || info.block_length == 1;
                 const icf_status status = icf_quantize_rows(type, row.data(), 1, length, packed.data(),
                                                             static_cast<long long>(packed.size()), nullptr);
-                CHECK_SAYING(status == (!info.can_quantize ? ICF_ERROR_UNSUPPORTED : fits ? ICF_OK : ICF_ERROR_ARGUMENT),
+                CHECK_SAYING(status == (!info.can_quantize ? ICF_ERROR_UNSUPPORTED
+                                        : fits             ? ICF_OK
+                                                           : ICF_ERROR_ARGUMENT),
                              "%s of %g gives '%s'", info.name, double(value), icf_status_name(status));
             }
         }

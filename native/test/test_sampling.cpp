@@ -141,12 +141,12 @@ static void penalties() {
     icf_sampling s = setting(0);
     s.repetition_penalty = 2.0f;
     CHECK_EQUAL(0, draw_one({3, 2}, s));
-    CHECK_EQUAL(1, draw_one({3, 2}, s, 0, {0}));    // 3 / 2 < 2
-    CHECK_EQUAL(0, draw_one({3, 1}, s, 0, {0}));    // 3 / 2 > 1
-    CHECK_EQUAL(1, draw_one({-1, -1.5f}, s, 0, {0})); // -1 * 2 < -1.5
-    CHECK_EQUAL(0, draw_one({3, 1}, s, 0, {0, 0, 0, 0})); // once, however often it occurred
+    CHECK_EQUAL(1, draw_one({3, 2}, s, 0, {0}));              // 3 / 2 < 2
+    CHECK_EQUAL(0, draw_one({3, 1}, s, 0, {0}));              // 3 / 2 > 1
+    CHECK_EQUAL(1, draw_one({-1, -1.5f}, s, 0, {0}));         // -1 * 2 < -1.5
+    CHECK_EQUAL(0, draw_one({3, 1}, s, 0, {0, 0, 0, 0}));     // once, however often it occurred
     CHECK_EQUAL(0, draw_one({3, 2}, s, 0, {-1, 7, 1 << 30})); // not tokens
-    s.repetition_penalty = 0.5f; // favours repetition
+    s.repetition_penalty = 0.5f;                              // favours repetition
     CHECK_EQUAL(1, draw_one({3, 2}, s, 0, {1}));
     s.temperature = 1.0f;
     s.repetition_penalty = 1e6f;
@@ -160,8 +160,8 @@ static void strange_logits() {
     const float nan = std::nanf("");
     const float inf = INFINITY;
     const std::vector<std::vector<float>> all = {
-        {nan, nan, nan}, {nan, 1, nan}, {nan, -inf, nan}, {inf, 1, nan}, {inf, inf, 0}, {-inf, -inf, -inf},
-        {-inf, 0, -inf}, {3e38f, -3e38f, 3e38f}, {0, 0, 0}, {1e-45f, 0, -1e-45f}, {nan}, {-inf, inf, nan},
+        {nan, nan, nan}, {nan, 1, nan},          {nan, -inf, nan}, {inf, 1, nan},        {inf, inf, 0}, {-inf, -inf, -inf},
+        {-inf, 0, -inf}, {3e38f, -3e38f, 3e38f}, {0, 0, 0},        {1e-45f, 0, -1e-45f}, {nan},         {-inf, inf, nan},
     };
     for (const std::vector<float> & logits : all) {
         float best = -inf;
@@ -193,13 +193,20 @@ static void strange_logits() {
 static void ranges() {
     const float nan = std::nanf("");
     const std::vector<std::function<void(icf_sampling &)>> bad = {
-        [](icf_sampling & s) { s.temperature = -0.1f; }, [&](icf_sampling & s) { s.temperature = nan; },
-        [](icf_sampling & s) { s.temperature = INFINITY; }, [](icf_sampling & s) { s.top_k = -1; },
-        [](icf_sampling & s) { s.top_p = 0; }, [](icf_sampling & s) { s.top_p = 1.01f; },
-        [&](icf_sampling & s) { s.top_p = nan; }, [](icf_sampling & s) { s.min_p = -0.1f; },
-        [](icf_sampling & s) { s.min_p = 1.1f; }, [&](icf_sampling & s) { s.min_p = nan; },
-        [](icf_sampling & s) { s.repetition_penalty = 0; }, [&](icf_sampling & s) { s.repetition_penalty = nan; },
-        [](icf_sampling & s) { s.repetition_penalty = INFINITY; }, [](icf_sampling & s) { s.repetition_window = -2; },
+        [](icf_sampling & s) { s.temperature = -0.1f; },
+        [&](icf_sampling & s) { s.temperature = nan; },
+        [](icf_sampling & s) { s.temperature = INFINITY; },
+        [](icf_sampling & s) { s.top_k = -1; },
+        [](icf_sampling & s) { s.top_p = 0; },
+        [](icf_sampling & s) { s.top_p = 1.01f; },
+        [&](icf_sampling & s) { s.top_p = nan; },
+        [](icf_sampling & s) { s.min_p = -0.1f; },
+        [](icf_sampling & s) { s.min_p = 1.1f; },
+        [&](icf_sampling & s) { s.min_p = nan; },
+        [](icf_sampling & s) { s.repetition_penalty = 0; },
+        [&](icf_sampling & s) { s.repetition_penalty = nan; },
+        [](icf_sampling & s) { s.repetition_penalty = INFINITY; },
+        [](icf_sampling & s) { s.repetition_window = -2; },
     };
     check_sampling(setting(0.7f));
     for (const auto & spoil : bad) {
@@ -223,7 +230,8 @@ static void a_device_chooses_the_most_likely() {
     for (int k : {1, 2, 7, 40, 125}) {
         CHECK(sampling.most_likely(logits.tensor, k, candidates));
         CHECK_EQUAL(k, candidates.size());
-        std::sort(candidates.begin(), candidates.end(), [](const Candidate & a, const Candidate & b) { return a.logit > b.logit; });
+        std::sort(candidates.begin(), candidates.end(),
+                  [](const Candidate & a, const Candidate & b) { return a.logit > b.logit; });
         for (size_t i = 0; i < candidates.size(); i++) {
             CHECK_EQUAL(sorted[i], candidates[i].token);
             CHECK_EQUAL(values[size_t(sorted[i])], candidates[i].logit);

@@ -22,7 +22,8 @@ static void every_fixture() {
             const std::vector<float> logits = append_all(session.get(), n_vocab, data["ids"].integers);
             CHECK_SAYING(relative_l2(logits, data["logits"].floats) <= tolerance(2e-5), "%s: %.3g", name.c_str(),
                          relative_l2(logits, data["logits"].floats));
-            CHECK_SAYING(continue_greedily(session.get(), 32) == data["greedy_ids"].integers, "%s: other greedy ids", name.c_str());
+            CHECK_SAYING(continue_greedily(session.get(), 32) == data["greedy_ids"].integers, "%s: other greedy ids",
+                         name.c_str());
         }
     }
 }
@@ -33,7 +34,8 @@ static void batch_splits() {
         const std::vector<int32_t> tokens = Random(1).tokens(90, n_vocab);
         const std::vector<float> whole = append_all(open_session(model.get()).get(), n_vocab, tokens);
         for (size_t step : {size_t(1), size_t(2), size_t(31), size_t(64)}) {
-            CHECK_AT_MOST(tolerance(2e-6), relative_l2(append_all(open_session(model.get()).get(), n_vocab, tokens, step), whole));
+            CHECK_AT_MOST(tolerance(2e-6),
+                          relative_l2(append_all(open_session(model.get()).get(), n_vocab, tokens, step), whole));
         }
         SessionSetup two;
         two.n_threads = 2;
@@ -49,7 +51,8 @@ static void outputs() {
     const int n_embd = describe(model.get()).n_embd;
     for (long long n : {1LL, 5LL, 20LL}) {
         const SessionPtr session = open_session(model.get());
-        CHECK_OK(icf_session_append_tokens(session.get(), tokens.data(), 20, n, ICF_OUTPUT_LOGITS | ICF_OUTPUT_HIDDEN, &check_error));
+        CHECK_OK(icf_session_append_tokens(session.get(), tokens.data(), 20, n, ICF_OUTPUT_LOGITS | ICF_OUTPUT_HIDDEN,
+                                           &check_error));
         CHECK_AT_MOST(tolerance(2e-6), relative_l2(logits_of(session.get(), 0, n), {all.end() - n * n_vocab, all.end()}));
         CHECK_AT_MOST(tolerance(2e-6), relative_l2(logits_of(session.get(), n - 1, 1), {all.end() - n_vocab, all.end()}));
         std::vector<float> hidden(size_t(n * n_embd)), alone(hidden.size());
@@ -91,7 +94,8 @@ static void rows_are_embeddings() {
     CHECK_OK(icf_session_append_rows(session.get(), rows.data(), ICF_TYPE_F32, 12, 12, ICF_OUTPUT_LOGITS, &check_error));
     CHECK(same_result(logits_of(session.get(), 0, 12), expected));
     std::vector<uint16_t> halves(rows.size());
-    CHECK_OK(icf_quantize_rows(ICF_TYPE_F16, rows.data(), 12, n_embd, halves.data(), (long long)(halves.size() * 2), &check_error));
+    CHECK_OK(
+        icf_quantize_rows(ICF_TYPE_F16, rows.data(), 12, n_embd, halves.data(), (long long)(halves.size() * 2), &check_error));
     CHECK_OK(icf_session_truncate(session.get(), 0, &check_error));
     CHECK_OK(icf_session_append_rows(session.get(), halves.data(), ICF_TYPE_F16, 12, 12, ICF_OUTPUT_LOGITS, &check_error));
     CHECK_AT_MOST(tolerance(2e-3), relative_l2(logits_of(session.get(), 0, 12), expected));
@@ -111,7 +115,8 @@ static void truncate_and_append_again() {
         CHECK_OK(icf_session_truncate(session.get(), keep, &check_error));
         CHECK_EQUAL(keep, icf_session_length(session.get()));
         const std::vector<int32_t> rest(tokens.begin() + keep, tokens.end());
-        CHECK_AT_MOST(tolerance(2e-6), relative_l2(append_all(session.get(), n_vocab, rest), {expected.begin() + keep * n_vocab, expected.end()}));
+        CHECK_AT_MOST(tolerance(2e-6), relative_l2(append_all(session.get(), n_vocab, rest),
+                                                   {expected.begin() + keep * n_vocab, expected.end()}));
     }
 }
 
@@ -147,14 +152,17 @@ static void capacity() {
     setup.n_batch = 6;
     const SessionPtr session = open_session(model.get(), setup);
     const std::vector<int32_t> tokens = Random(9).tokens(11, n_vocab);
-    CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_session_append_tokens(session.get(), tokens.data(), 7, 1, ICF_OUTPUT_LOGITS, &check_error));
+    CHECK_STATUS(ICF_ERROR_ARGUMENT,
+                 icf_session_append_tokens(session.get(), tokens.data(), 7, 1, ICF_OUTPUT_LOGITS, &check_error));
     CHECK_OK(icf_session_append_tokens(session.get(), tokens.data(), 6, 2, ICF_OUTPUT_LOGITS, &check_error));
     const std::vector<float> before = logits_of(session.get(), 0, 2);
-    CHECK_STATUS(ICF_ERROR_CAPACITY, icf_session_append_tokens(session.get(), tokens.data(), 5, 1, ICF_OUTPUT_LOGITS, &check_error));
+    CHECK_STATUS(ICF_ERROR_CAPACITY,
+                 icf_session_append_tokens(session.get(), tokens.data(), 5, 1, ICF_OUTPUT_LOGITS, &check_error));
     CHECK_EQUAL(6, icf_session_length(session.get()));
     CHECK(same_result(before, logits_of(session.get(), 0, 2))); // nothing was appended
     CHECK_OK(icf_session_append_tokens(session.get(), tokens.data() + 6, 4, 1, ICF_OUTPUT_LOGITS, &check_error));
-    CHECK_STATUS(ICF_ERROR_CAPACITY, icf_session_append_tokens(session.get(), tokens.data(), 1, 1, ICF_OUTPUT_LOGITS, &check_error));
+    CHECK_STATUS(ICF_ERROR_CAPACITY,
+                 icf_session_append_tokens(session.get(), tokens.data(), 1, 1, ICF_OUTPUT_LOGITS, &check_error));
     CHECK_OK(icf_session_truncate(session.get(), 9, &check_error));
     CHECK_OK(icf_session_append_tokens(session.get(), tokens.data() + 9, 1, 1, ICF_OUTPUT_LOGITS, &check_error));
 }
@@ -245,7 +253,8 @@ static void states_come_back() {
         setup.kv_type = type;
         const SessionPtr first = open_session(model.get(), setup);
         const std::vector<int32_t> tokens = Random(12).tokens(40, n_vocab);
-        CHECK_OK(icf_session_append_tokens(first.get(), tokens.data(), 40, 3, ICF_OUTPUT_LOGITS | ICF_OUTPUT_HIDDEN, &check_error));
+        CHECK_OK(
+            icf_session_append_tokens(first.get(), tokens.data(), 40, 3, ICF_OUTPUT_LOGITS | ICF_OUTPUT_HIDDEN, &check_error));
         const std::vector<char> state = save(first.get());
         const SessionPtr second = open_session(model.get(), setup);
         append_all(second.get(), n_vocab, Random(13).tokens(60, n_vocab));
@@ -283,7 +292,8 @@ static void damaged_states() {
     for (size_t i = 0; i < state.size(); i++) {
         std::vector<char> damaged = state;
         damaged[i] = static_cast<char>(damaged[i] ^ (1 << i % 8));
-        const icf_status status = icf_session_restore_state(session.get(), damaged.data(), (long long)damaged.size(), &check_error);
+        const icf_status status =
+            icf_session_restore_state(session.get(), damaged.data(), (long long)damaged.size(), &check_error);
         CHECK_SAYING(status == ICF_ERROR_FORMAT || status == ICF_ERROR_MISMATCH || status == ICF_ERROR_CAPACITY,
                      "byte %zu damaged gives '%s'", i, icf_status_name(status));
     }
@@ -292,7 +302,8 @@ static void damaged_states() {
     }
     std::vector<char> longer = state;
     longer.push_back(0);
-    CHECK_STATUS(ICF_ERROR_FORMAT, icf_session_restore_state(session.get(), longer.data(), (long long)longer.size(), &check_error));
+    CHECK_STATUS(ICF_ERROR_FORMAT,
+                 icf_session_restore_state(session.get(), longer.data(), (long long)longer.size(), &check_error));
     CHECK(save(session.get()) == now);
     CHECK_OK(icf_session_restore_state(session.get(), state.data(), (long long)state.size(), &check_error));
     CHECK(save(session.get()) == state);

@@ -1,7 +1,7 @@
-#include "error.h"
-#include "gguf_builder.h"
 #include "arch/decoder.h"
+#include "error.h"
 #include "formers/weights.h"
+#include "gguf_builder.h"
 
 using namespace icf;
 using namespace test;
@@ -62,7 +62,8 @@ static void look_up() {
 
 static void types_of_weights() {
     GgufBuilder file = few_tensors();
-    file.add_tensor("f16", {4}, ICF_TYPE_F16, std::string(8, '\0')).add_tensor("i32", {2, 2}, GGML_TYPE_I32, std::string(16, '\0'));
+    file.add_tensor("f16", {4}, ICF_TYPE_F16, std::string(8, '\0'))
+        .add_tensor("i32", {2, 2}, GGML_TYPE_I32, std::string(16, '\0'));
     file.add_tensor("q8_1", {32, 1}, GGML_TYPE_Q8_1, std::string(36, '\0'));
     file.add_tensor("q8_0", {32, 4}, ICF_TYPE_Q8_0, std::string(136, '\0'));
     TensorStore store(open_file(file), check_device(), true);
@@ -100,7 +101,8 @@ static void parts_of_models() {
             CHECK_THROWS(ICF_ERROR_FORMAT, load(other, former));
         }
         CHECK_THROWS(ICF_ERROR_UNSUPPORTED, load(GgufBuilder(whole).add_floats("blk.0.extra.weight", {1}, {0}), former));
-        CHECK_THROWS(ICF_ERROR_UNSUPPORTED, load(GgufBuilder(whole).add_floats("blk.1.attn_norm.weight", {8}, std::vector<float>(8)), former));
+        CHECK_THROWS(ICF_ERROR_UNSUPPORTED,
+                     load(GgufBuilder(whole).add_floats("blk.1.attn_norm.weight", {8}, std::vector<float>(8)), former));
     }
     GgufBuilder half = tiny_former();
     half.tensor("digest_embd.weight").type = ICF_TYPE_F16;

@@ -12,14 +12,14 @@ namespace icf {
 struct Architecture;
 
 struct DecoderLayer : LayerWeights {
-    ggml_tensor * q_norm, * k_norm; // [n_embd_head], optional (qwen3)
-    ggml_tensor * rope_factors;     // [n_rot / 2], divide RoPE's frequencies; optional (Llama 3.1), of all layers
+    ggml_tensor *q_norm, *k_norm; // [n_embd_head], optional (qwen3)
+    ggml_tensor * rope_factors;   // [n_rot / 2], divide RoPE's frequencies; optional (Llama 3.1), of all layers
 };
 
 struct DecoderWeights {
-    ggml_tensor * tok_embd;     // [n_embd, n_vocab]
-    ggml_tensor * output_norm;  // [n_embd]
-    ggml_tensor * output;       // [n_embd, n_vocab]; tok_embd where the file has no own
+    ggml_tensor * tok_embd;    // [n_embd, n_vocab]
+    ggml_tensor * output_norm; // [n_embd]
+    ggml_tensor * output;      // [n_embd, n_vocab]; tok_embd where the file has no own
     std::vector<DecoderLayer> layers;
 };
 

@@ -4,8 +4,8 @@
 
 namespace icf {
 
-LayerGraph::LayerGraph(GraphRunner & runner, const DecodeParts & parts, const DecodeShape & shape, const DecodeGraph & inputs, int i,
-                       int n_out)
+LayerGraph::LayerGraph(GraphRunner & runner, const DecodeParts & parts, const DecodeShape & shape, const DecodeGraph & inputs,
+                       int i, int n_out)
     : ctx_(runner.context()), graph_(runner.graph()), backend_(runner.backend()), p_(parts.params), products_(parts.products),
       attention_(parts.attention), cache_(parts.cache), shape_(shape), g_(inputs), layer_(i), n_out_(n_out) {}
 
@@ -18,7 +18,8 @@ ggml_tensor * LayerGraph::last(ggml_tensor * x) const {
 }
 
 // x [n_embd_head * n_head, n] → [n_embd_head, n_head, n], normed where the architecture does so, and rotated
-ggml_tensor * LayerGraph::heads(const DecoderLayer & l, ggml_tensor * x, ggml_tensor * norm_weight, ggml_tensor * positions) const {
+ggml_tensor * LayerGraph::heads(const DecoderLayer & l, ggml_tensor * x, ggml_tensor * norm_weight,
+                                ggml_tensor * positions) const {
     x = split_heads(ctx_, x, p_.n_embd_head);
     if (norm_weight) {
         x = norm(x, norm_weight);
@@ -39,14 +40,13 @@ static ggml_tensor * last_elements(ggml_context * ctx, ggml_tensor * x, long lon
 }
 
 ggml_tensor * LayerGraph::self_attention(const DecoderLayer & l, ggml_tensor * normed) {
-    ggml_tensor * positions =
-        n_out_ < shape_.n_rows && g_.last ? g_.last_positions : last_elements(ctx_, g_.positions, n_out_);
+    ggml_tensor * positions = n_out_ < shape_.n_rows && g_.last ? g_.last_positions : last_elements(ctx_, g_.positions, n_out_);
     ggml_tensor * q = heads(l, products_.linear(ctx_, l.wq, l.bq, normed), l.q_norm, positions);
     ggml_tensor * keys = cache_.keys(ctx_, layer_, shape_.n_kv);
     ggml_tensor * values = cache_.values(ctx_, layer_, shape_.n_kv);
-    ggml_tensor * attended = attention_.serves(n_out_, cache_.type())
-                                 ? attention_.build(ctx_, q, keys, values, positions)
-                                 : attention(ctx_, backend_, heads_last(ctx_, q), keys, values, last_rows(ctx_, g_.mask, n_out_));
+    ggml_tensor * attended = attention_.serves(n_out_, cache_.type()) ? attention_.build(ctx_, q, keys, values, positions)
+                                                                      : attention(ctx_, backend_, heads_last(ctx_, q), keys,
+                                                                                  values, last_rows(ctx_, g_.mask, n_out_));
     return products_.linear(ctx_, l.wo, l.bo, attended);
 }
 

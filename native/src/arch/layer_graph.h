@@ -21,15 +21,15 @@ struct DecodeShape {
 };
 
 struct DecodeGraph {
-    ggml_tensor * rows = nullptr;      // input F32 [n_embd, n_rows]: embeddings, or the stream after the layers before
-    ggml_tensor * positions = nullptr; // input I32 [n_rows]
-    ggml_tensor * slots = nullptr;     // input I64 [n_rows], cells of the cache
-    ggml_tensor * mask = nullptr;      // input F16 [n_kv, n_rows]
+    ggml_tensor * rows = nullptr;           // input F32 [n_embd, n_rows]: embeddings, or the stream after the layers before
+    ggml_tensor * positions = nullptr;      // input I32 [n_rows]
+    ggml_tensor * slots = nullptr;          // input I64 [n_rows], cells of the cache
+    ggml_tensor * mask = nullptr;           // input F16 [n_kv, n_rows]
     ggml_tensor * last = nullptr;           // input I32 [n_outputs]: the last rows; NULL where views serve, or all are wanted
     ggml_tensor * last_positions = nullptr; // input I32 [n_outputs]: theirs
-    ggml_tensor * stream = nullptr;    // F32 [n_embd, n_rows] for the layers that follow; NULL where none do
-    ggml_tensor * hidden = nullptr;    // [n_embd, n_outputs] after the final norm; NULL without outputs
-    ggml_tensor * logits = nullptr;    // [n_vocab, n_outputs]; NULL unless asked for
+    ggml_tensor * stream = nullptr;         // F32 [n_embd, n_rows] for the layers that follow; NULL where none do
+    ggml_tensor * hidden = nullptr;         // [n_embd, n_outputs] after the final norm; NULL without outputs
+    ggml_tensor * logits = nullptr;         // [n_vocab, n_outputs]; NULL unless asked for
 };
 
 // What the layers of a batch's graph are built with.
@@ -43,7 +43,8 @@ struct DecodeParts {
 class LayerGraph {
 public:
     // Layer i, of which the last n_out rows are wanted; the graph has its inputs.
-    LayerGraph(GraphRunner & runner, const DecodeParts & parts, const DecodeShape & shape, const DecodeGraph & inputs, int i, int n_out);
+    LayerGraph(GraphRunner & runner, const DecodeParts & parts, const DecodeShape & shape, const DecodeGraph & inputs, int i,
+               int n_out);
 
     ggml_context * ctx() const { return ctx_; }
     int n_out() const { return n_out_; }

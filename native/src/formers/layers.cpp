@@ -61,7 +61,8 @@ ggml_tensor * FormerLayers::attend(ggml_tensor * q, ggml_tensor * k, ggml_tensor
     return attention(ctx_, backend_, heads(q, p_.n_head), heads(k, p_.n_head_kv), heads(v, p_.n_head_kv), mask);
 }
 
-ggml_tensor * FormerLayers::self_attention(const FormerLayer & l, ggml_tensor * x, ggml_tensor * positions, ggml_tensor * mask) {
+ggml_tensor * FormerLayers::self_attention(const FormerLayer & l, ggml_tensor * x, ggml_tensor * positions,
+                                           ggml_tensor * mask) {
     ggml_tensor * rows = normed(l, x);
     ggml_tensor * q = rotated(products_.linear(ctx_, l.wq, l.bq, rows), positions);
     ggml_tensor * k = rotated(products_.linear(ctx_, l.wk, l.bk, rows), positions);

@@ -20,8 +20,8 @@ struct KeysValues {
 class FormerLayers {
 public:
     // A graph of n_chunks chunks; `products` must live as long as the graph.
-    FormerLayers(const GraphRunner & runner, const FormerParams & params, const FormerWeights & weights, ProductGraph & products,
-                 int n_chunks);
+    FormerLayers(const GraphRunner & runner, const FormerParams & params, const FormerWeights & weights,
+                 ProductGraph & products, int n_chunks);
 
     // Attention of layer i to the context and to the digests, of the stream x [n_embd, n_digest * n_chunks], which is NULL before
     // the first layer: there it is the digest embeddings, the same for each chunk → [n_embd, n_digest * n_chunks]

@@ -119,7 +119,8 @@ void OperationsFormer::prepare(const int32_t * tokens, size_t n) {
         return;
     }
     std::vector<int32_t> missing;
-    std::copy_if(tokens, tokens + n, std::back_inserter(missing), [&](int32_t token) { return !filled_[static_cast<size_t>(token)]; });
+    std::copy_if(tokens, tokens + n, std::back_inserter(missing),
+                 [&](int32_t token) { return !filled_[static_cast<size_t>(token)]; });
     std::sort(missing.begin(), missing.end());
     missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
     for (size_t at = 0; at < missing.size(); at += most_rows_at_once) {
@@ -168,7 +169,8 @@ KeysValues OperationsFormer::context_of(FormerLayers & layers, const ChunkGraph 
 
 // Keys or values of the contexts [n_embd_kv, n * n_chunks] with those of the digests [n_embd_kv, n_digest] behind each of them
 // → [n_embd_kv, n + n_digest, n_chunks]
-ggml_tensor * OperationsFormer::with_digests(const ChunkShape & shape, ggml_tensor * of_context, ggml_tensor * of_digests) const {
+ggml_tensor * OperationsFormer::with_digests(const ChunkShape & shape, ggml_tensor * of_context,
+                                             ggml_tensor * of_digests) const {
     ggml_context * ctx = runner_.context();
     ggml_tensor * repeated = ggml_repeat_4d(ctx, of_digests, p_.n_embd_kv(), p_.n_digest, shape.n_chunks, 1);
     if (!of_context) {
@@ -239,7 +241,8 @@ void OperationsFormer::run_embeddings(const float * embeddings, int n, int n_chu
 }
 
 long long OperationsFormer::bytes() const {
-    return static_cast<long long>(ggml_backend_buffer_get_size(constants_buffer_.get())) + fill_runner_.bytes() + runner_.bytes();
+    return static_cast<long long>(ggml_backend_buffer_get_size(constants_buffer_.get())) + fill_runner_.bytes() +
+           runner_.bytes();
 }
 
 } // namespace icf

@@ -70,7 +70,7 @@ private:
     FormerParts parts_;
     const FormerParams & p_;
     const FormerWeights & w_;
-    ggml_type type_; // of keys and values
+    ggml_type type_;               // of keys and values
     std::vector<Memory> memories_; // per layer; empty for a self-attention layer
     PackedMatrices none_;
     ProductGraph products_;

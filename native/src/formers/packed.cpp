@@ -102,7 +102,8 @@ void PackedFormer::reserve(int n) {
         }
         auto memory = std::make_unique<AttentionMemory>(kernels_, p_.n_embd_head, p_.n_head_kv, p_.n_digest + room);
         for (int position = 0; position < p_.n_digest; position++) {
-            const float * row = constant_rows_.data() + position * row_length() + static_cast<size_t>(cross) * 2 * p_.n_embd_kv();
+            const float * row =
+                constant_rows_.data() + position * row_length() + static_cast<size_t>(cross) * 2 * p_.n_embd_kv();
             const std::vector<float> c = rotation(p_.rope, p_.n_embd_head, position, false);
             const std::vector<float> s = rotation(p_.rope, p_.n_embd_head, position, true);
             kernels_.place_key(*memory, position, row, false, c.data(), s.data());
@@ -162,7 +163,8 @@ Former::Table PackedFormer::table() const {
 // Rows whose contributions are computed together: enough to fill the machine, few enough to bound the memory.
 static const size_t contribution_batch = 256;
 
-template <typename RowOf> void PackedFormer::fill(ContextTable & table, const int32_t * tokens, size_t n, const RowOf & row_of) {
+template <typename RowOf>
+void PackedFormer::fill(ContextTable & table, const int32_t * tokens, size_t n, const RowOf & row_of) {
     std::vector<int32_t> missing;
     const auto compute = [&] {
         const int count = static_cast<int>(missing.size());
@@ -266,7 +268,8 @@ void PackedFormer::run_rows(const float * embeddings, int n, float * rows) {
     contributions_.resize(static_cast<size_t>(n) * row_length());
     for (int i = 0; i < n; i += static_cast<int>(contribution_batch)) {
         const int count = std::min(static_cast<int>(contribution_batch), n - i);
-        contributions(embeddings + static_cast<size_t>(i) * p_.n_embd, count, contributions_.data() + static_cast<size_t>(i) * row_length());
+        contributions(embeddings + static_cast<size_t>(i) * p_.n_embd, count,
+                      contributions_.data() + static_cast<size_t>(i) * row_length());
     }
     context_.resize(static_cast<size_t>(n));
     for (int i = 0; i < n; i++) {
@@ -289,7 +292,8 @@ void PackedFormer::run_gather(ggml_tensor *, int ith, int nth, void * task) {
         const size_t angle = static_cast<size_t>(t.n - i) * half;
         for (const auto & memory : f.memories_) {
             if (memory) {
-                f.kernels_.place_key(*memory, f.p_.n_digest + i, row, t.is_f16, f.cosines_.data() + angle, f.sines_.data() + angle);
+                f.kernels_.place_key(*memory, f.p_.n_digest + i, row, t.is_f16, f.cosines_.data() + angle,
+                                     f.sines_.data() + angle);
                 f.kernels_.place_value(*memory, f.p_.n_digest + i, row + n_embd_kv * element, t.is_f16);
                 row += 2 * n_embd_kv * element;
             }
@@ -307,9 +311,13 @@ void PackedFormer::run_attention(ggml_tensor * dst, int ith, int nth, void * tas
         const int head = unit / groups;
         const int first = unit % groups * group;
         const size_t offset = static_cast<size_t>(head) * t.memory->n_embd_head;
-        const AttendTask attend_task = {t.memory, head / (t.n_head / t.n_head_kv), t.n_digest, t.n,
+        const AttendTask attend_task = {t.memory,
+                                        head / (t.n_head / t.n_head_kv),
+                                        t.n_digest,
+                                        t.n,
                                         static_cast<const float *>(dst->src[0]->data) + offset,
-                                        static_cast<float *>(dst->data) + offset, stride};
+                                        static_cast<float *>(dst->data) + offset,
+                                        stride};
         t.kernels->attend(attend_task, first, std::min(first + group, t.n_digest), scratch);
     }
 }
@@ -335,7 +343,8 @@ PackedFormer::ChunkGraph PackedFormer::build(int n) {
     g.queries = input(ctx, "first_queries", GGML_TYPE_F32, p_.n_embd, p_.n_digest);
     g.positions = input(ctx, "positions", GGML_TYPE_I32, p_.n_digest);
     g.self_mask = p_.has_self_layers() ? input(ctx, "self_mask", GGML_TYPE_F16, p_.n_digest, p_.n_digest) : nullptr;
-    ggml_tensor * gathered = ggml_custom_4d(ctx, GGML_TYPE_F32, 1, 1, 1, 1, nullptr, 0, run_gather, GGML_N_TASKS_MAX, gather_.get());
+    ggml_tensor * gathered =
+        ggml_custom_4d(ctx, GGML_TYPE_F32, 1, 1, 1, 1, nullptr, 0, run_gather, GGML_N_TASKS_MAX, gather_.get());
     const auto cross = [&](int i, ggml_tensor * x) {
         return attend_to(ctx, i, x ? layers.queries(w_.layers[i], x, g.positions) : g.queries, gathered, n);
     };

@@ -49,8 +49,8 @@ private:
 
     struct ContributionGraph {
         int n = -1;
-        ggml_tensor * embeddings = nullptr;  // input F32 [n_embd, n]
-        std::vector<ggml_tensor *> outputs;  // F32 [n_embd_kv, n]: keys and values of each cross-attention layer
+        ggml_tensor * embeddings = nullptr; // input F32 [n_embd, n]
+        std::vector<ggml_tensor *> outputs; // F32 [n_embd_kv, n]: keys and values of each cross-attention layer
     };
 
     void pack_matrices();
@@ -82,9 +82,9 @@ private:
     const FormerWeights & w_;
     const Kernels & kernels_;
     PackedMatrices packed_;
-    std::unique_ptr<ContextTable> table_; // of the whole vocabulary; NULL: each chunk computes its own
+    std::unique_ptr<ContextTable> table_;                    // of the whole vocabulary; NULL: each chunk computes its own
     std::vector<std::unique_ptr<AttentionMemory>> memories_; // per layer; NULL for a self-attention layer
-    int capacity_ = -1; // context rows the attention memories have room for
+    int capacity_ = -1;                                      // context rows the attention memories have room for
 
     std::vector<float> first_queries_; // [n_digest, n_embd], rotated
     std::vector<float> constant_rows_; // contributions of the digest embeddings [n_digest, row_length]

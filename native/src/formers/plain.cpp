@@ -39,7 +39,8 @@ PlainGraph build_plain_graph(GraphRunner & runner, const FormerParams & p, const
     return g;
 }
 
-PlainFormer::PlainFormer(FormerParts parts) : parts_(std::move(parts)), runner_(parts_.backend, former_graph_nodes(parts_.params)) {}
+PlainFormer::PlainFormer(FormerParts parts)
+    : parts_(std::move(parts)), runner_(parts_.backend, former_graph_nodes(parts_.params)) {}
 
 void PlainFormer::prepare_graph(int n) {
     if (n == built_for_) {

@@ -7,13 +7,13 @@
 namespace icf {
 
 struct PlainGraph {
-    ggml_tensor * context = nullptr;          // input F32 [n_embd, n]; NULL for an empty context
-    ggml_tensor * key_positions = nullptr;    // input I32 [n + n_digest]: 0 …
-    ggml_tensor * query_positions = nullptr;  // input I32 [n_digest]: n …
-    ggml_tensor * cross_mask = nullptr;       // input F16 [n + n_digest, n_digest]
-    ggml_tensor * self_positions = nullptr;   // input I32 [n_digest]: 0 …; NULL without self-attention layers
-    ggml_tensor * self_mask = nullptr;        // input F16 [n_digest, n_digest]; NULL without self-attention layers
-    ggml_tensor * rows = nullptr;             // output F32 [n_embd, n_digest]
+    ggml_tensor * context = nullptr;         // input F32 [n_embd, n]; NULL for an empty context
+    ggml_tensor * key_positions = nullptr;   // input I32 [n + n_digest]: 0 …
+    ggml_tensor * query_positions = nullptr; // input I32 [n_digest]: n …
+    ggml_tensor * cross_mask = nullptr;      // input F16 [n + n_digest, n_digest]
+    ggml_tensor * self_positions = nullptr;  // input I32 [n_digest]: 0 …; NULL without self-attention layers
+    ggml_tensor * self_mask = nullptr;       // input F16 [n_digest, n_digest]; NULL without self-attention layers
+    ggml_tensor * rows = nullptr;            // output F32 [n_embd, n_digest]
 };
 
 // Begins a graph; the caller allocates it, fills the inputs and computes.

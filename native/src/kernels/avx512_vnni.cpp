@@ -25,8 +25,8 @@ bool supported() {
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
 }
 
-const int tile = 16;     // outputs of a matrix, or positions of keys, that lie together
-const int max_group = 16; // rows that are multiplied together
+const int tile = 16;       // outputs of a matrix, or positions of keys, that lie together
+const int max_group = 16;  // rows that are multiplied together
 const int query_group = 8; // queries of digests that are handled together
 
 // ---- Products ----
@@ -97,8 +97,7 @@ template <int group> ICF_TARGET void pack_block(const float * x, RowsBlock<group
     block.corrections[row] = -128 * _mm512_reduce_add_epi32(_mm512_add_epi32(ia, ib));
 }
 
-template <int group>
-void pack_group(const RowsShape & shape, const float * rows, RowsBlock<group> * blocks, int n_rows) {
+template <int group> void pack_group(const RowsShape & shape, const float * rows, RowsBlock<group> * blocks, int n_rows) {
     for (int b = 0; b < shape.n_blocks(); b++) {
         for (int r = 0; r < n_rows; r++) {
             pack_block(rows + static_cast<size_t>(r) * shape.n_in + b * block_length, blocks[b], r);
@@ -185,13 +184,12 @@ ICF_TARGET void store_tile(const __m512 * sums, float * y, size_t stride, int n_
 }
 
 // A tile's outputs [n_rows, stride] of every group.
-template <int group>
-ICF_TARGET void multiply_groups(const TileBlock * weights, const RowsShape & shape, const char * packed, float * y,
-                                       size_t stride, int n_outputs) {
+template <int group> ICF_TARGET void multiply_groups(const TileBlock * weights, const RowsShape & shape, const char * packed,
+                                                     float * y, size_t stride, int n_outputs) {
     for (int g = 0; g * group < shape.n_rows; g++) {
         __m512 sums[group];
-        multiply_tile(weights, reinterpret_cast<const RowsBlock<group> *>(packed + g * group_bytes(shape)),
-                      shape.n_blocks(), sums);
+        multiply_tile(weights, reinterpret_cast<const RowsBlock<group> *>(packed + g * group_bytes(shape)), shape.n_blocks(),
+                      sums);
         store_tile(sums, y + static_cast<size_t>(g) * group * stride, stride, std::min(group + 0, shape.n_rows - g * group),
                    n_outputs);
     }
@@ -299,9 +297,8 @@ ICF_TARGET __m512 exp_ps(__m512 x) {
 }
 
 // scores[i][16 keys of each of n tiles] = q_i · k for eight queries
-template <int n>
-ICF_TARGET void score_tiles(const float * keys, const float * const * q, int n_embd_head, float scale, float * scores,
-                                   size_t stride) {
+template <int n> ICF_TARGET void score_tiles(const float * keys, const float * const * q, int n_embd_head, float scale,
+                                             float * scores, size_t stride) {
     const size_t tile_floats = static_cast<size_t>(n_embd_head) * tile;
     __m512 acc[query_group][n];
     for (int i = 0; i < query_group; i++) {
@@ -351,9 +348,9 @@ ICF_TARGET float exponentiate(float * scores, int n_keys, size_t padded, int fro
 }
 
 // out[i][elements] = Σ_j weights[i][j] · v_j / sum_i for eight queries, in n vectors of 16 elements whose last one is masked
-template <int n>
-ICF_TARGET void mix_values(const float * values, int n_embd_head, int n_keys, const float * weights, size_t stride,
-                                  const float * sums, int n_queries, float * out, size_t out_stride, __mmask16 mask) {
+template <int n> ICF_TARGET void mix_values(const float * values, int n_embd_head, int n_keys, const float * weights,
+                                            size_t stride, const float * sums, int n_queries, float * out, size_t out_stride,
+                                            __mmask16 mask) {
     __m512 acc[query_group][n];
     for (int i = 0; i < query_group; i++) {
         for (int t = 0; t < n; t++) {
@@ -409,7 +406,8 @@ ICF_TARGET void attend(const AttendTask & t, int first, int last, float * scratc
         float * out = t.out + base * t.stride;
         int d = 0;
         for (; d + 16 < hd; d += 32) {
-            mix_values<2>(values + d, hd, n_keys, scratch, padded, sums, n_queries, out + d, t.stride, first_lanes(hd - d - 16));
+            mix_values<2>(values + d, hd, n_keys, scratch, padded, sums, n_queries, out + d, t.stride,
+                          first_lanes(hd - d - 16));
         }
         if (d < hd) {
             mix_values<1>(values + d, hd, n_keys, scratch, padded, sums, n_queries, out + d, t.stride, first_lanes(hd - d));
@@ -459,9 +457,8 @@ ICF_TARGET __m512 score_positions(const char * keys, size_t stride, int n_positi
 }
 
 // out += Σ_j weights[j] · v_j, in n vectors of 16 elements whose last one is masked
-template <bool is_f16, int n>
-ICF_TARGET void add_values(const char * values, size_t stride, int n_positions, const float * weights, float * out,
-                                  __mmask16 mask) {
+template <bool is_f16, int n> ICF_TARGET void add_values(const char * values, size_t stride, int n_positions,
+                                                         const float * weights, float * out, __mmask16 mask) {
     const auto lanes = [mask](int t) { return t < n - 1 ? static_cast<__mmask16>(0xFFFF) : mask; };
     __m512 acc[n];
     for (int t = 0; t < n; t++) {
@@ -537,12 +534,8 @@ void attend_cache(const CacheAttendTask & task, int first, int last, float * scr
 } // namespace
 
 const Kernels avx512_vnni_kernels = {
-    "avx512_vnni", true, supported,
-    row_group, rows_bytes, pack_rows,
-    tile, matrix_bytes, pack_matrix, multiply,
-    tile, place_key, place_value,
-    query_group, attend_scratch, attend,
-    cache_attend_scratch, attend_cache,
+    "avx512_vnni", true, supported, row_group,   rows_bytes,  pack_rows,      tile,   matrix_bytes,         pack_matrix,
+    multiply,      tile, place_key, place_value, query_group, attend_scratch, attend, cache_attend_scratch, attend_cache,
 };
 
 } // namespace icf

@@ -79,8 +79,8 @@ struct CacheAttendTask {
 // Work is divided by items first … last - 1, which several threads take at once.
 struct Kernels {
     const char * name;
-    bool pays;            // false: ggml's own operations are faster; for tests alone
-    bool (*supported)();  // whether this CPU has what it is written for
+    bool pays;           // false: ggml's own operations are faster; for tests alone
+    bool (*supported)(); // whether this CPU has what it is written for
 
     // Rows of floats [n_rows, n_in] as 8-bit integers, in groups of row_group rows.
     int (*row_group)(int n_rows);
@@ -90,7 +90,8 @@ struct Kernels {
     // A Q8_0 matrix whose outputs lie `stride` bytes apart, packed in tiles of output_tile outputs; y [n_rows, n_out] = rows · Wᵀ
     int output_tile;
     size_t (*matrix_bytes)(const MatrixShape & shape);
-    void (*pack_matrix)(const MatrixShape & shape, const char * weights, size_t stride, char * packed, int first_tile, int last_tile);
+    void (*pack_matrix)(const MatrixShape & shape, const char * weights, size_t stride, char * packed, int first_tile,
+                        int last_tile);
     void (*multiply)(const MatrixShape & shape, const char * matrix, const RowsShape & rows_shape, const char * rows, float * y,
                      int first_tile, int last_tile);
 

@@ -80,8 +80,8 @@ float dot_product(const BlockQ8 * w, const BlockQ8 * x, int n_blocks) {
     return sum;
 }
 
-void multiply(const MatrixShape & shape, const char * matrix, const RowsShape & rows_shape, const char * rows, float * y, int first,
-              int last) {
+void multiply(const MatrixShape & shape, const char * matrix, const RowsShape & rows_shape, const char * rows, float * y,
+              int first, int last) {
     const BlockQ8 * w = reinterpret_cast<const BlockQ8 *>(matrix);
     const BlockQ8 * x = reinterpret_cast<const BlockQ8 *>(rows);
     const size_t n = static_cast<size_t>(shape.n_blocks());
@@ -103,7 +103,8 @@ size_t place_of(const AttentionMemory & memory, int head, int position) {
     return (static_cast<size_t>(head) * memory.capacity + position) * memory.n_embd_head;
 }
 
-void place_key(const AttentionMemory & memory, int position, const void * row, bool is_f16, const float * cosines, const float * sines) {
+void place_key(const AttentionMemory & memory, int position, const void * row, bool is_f16, const float * cosines,
+               const float * sines) {
     const int half = memory.n_embd_head / 2;
     for (int head = 0; head < memory.n_head_kv; head++) {
         float * target = memory.keys.get() + place_of(memory, head, position);
@@ -169,10 +170,12 @@ void attend(const AttendTask & t, int first, int last, float * scratch) {
     for (int i = first; i < last; i++) {
         for (int j = 0; j < n_keys; j++) {
             const bool hidden = j > i && j < t.n_digest;
-            scratch[j] = hidden ? -INFINITY : static_cast<float>(score(keys + static_cast<size_t>(j) * hd, false, t.q + i * t.stride, hd));
+            scratch[j] = hidden ? -INFINITY
+                                : static_cast<float>(score(keys + static_cast<size_t>(j) * hd, false, t.q + i * t.stride, hd));
         }
         soft_max(scratch, n_keys);
-        mix_values(reinterpret_cast<const char *>(values), hd * sizeof(float), false, scratch, n_keys, t.out + i * t.stride, hd);
+        mix_values(reinterpret_cast<const char *>(values), hd * sizeof(float), false, scratch, n_keys, t.out + i * t.stride,
+                   hd);
     }
 }
 
@@ -188,20 +191,32 @@ void attend_cache(const CacheAttendTask & t, int first, int last, float * scratc
             scratch[j] = static_cast<float>(score(t.keys + offset + j * t.stride, t.is_f16, q, t.n_embd_head));
         }
         soft_max(scratch, t.n_positions);
-        mix_values(t.values + offset, t.stride, t.is_f16, scratch, t.n_positions, t.out + static_cast<size_t>(head) * t.n_embd_head,
-                   t.n_embd_head);
+        mix_values(t.values + offset, t.stride, t.is_f16, scratch, t.n_positions,
+                   t.out + static_cast<size_t>(head) * t.n_embd_head, t.n_embd_head);
     }
 }
 
 } // namespace
 
 const Kernels plain_kernels = {
-    "plain", false, supported,                                   //
-    row_group, rows_bytes, pack_rows,                            //
-    1, matrix_bytes, pack_matrix, multiply,                      //
-    1, place_key, place_value,                                   //
-    1, attend_scratch, attend,                                   //
-    cache_attend_scratch, attend_cache,
+    "plain",
+    false,
+    supported, //
+    row_group,
+    rows_bytes,
+    pack_rows, //
+    1,
+    matrix_bytes,
+    pack_matrix,
+    multiply, //
+    1,
+    place_key,
+    place_value, //
+    1,
+    attend_scratch,
+    attend, //
+    cache_attend_scratch,
+    attend_cache,
 };
 
 } // namespace icf

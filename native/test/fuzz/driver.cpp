@@ -22,7 +22,10 @@ static std::vector<uint8_t> vary(std::vector<uint8_t> bytes) {
             case 0: bytes[at] = static_cast<uint8_t>(random_bits()); break;
             case 1: bytes[at] ^= static_cast<uint8_t>(1 << random_bits() % 8); break;
             case 2: bytes.insert(bytes.begin() + offset, 1 + random_bits() % 8, static_cast<uint8_t>(random_bits())); break;
-            case 3: bytes.erase(bytes.begin() + offset, bytes.begin() + std::min(offset + 1 + static_cast<long>(random_bits() % 8), static_cast<long>(bytes.size()))); break;
+            case 3:
+                bytes.erase(bytes.begin() + offset, bytes.begin() + std::min(offset + 1 + static_cast<long>(random_bits() % 8),
+                                                                             static_cast<long>(bytes.size())));
+                break;
             default: bytes.resize(random_bits() % (bytes.size() + 1)); break;
         }
     }

@@ -39,7 +39,8 @@ inline bool succeeded(icf_status status, const icf_error & error) {
 class MemoryFile {
 public:
     MemoryFile(const void * bytes, size_t count) : descriptor_(memfd_create("fuzz", MFD_CLOEXEC)) {
-        promise(descriptor_ >= 0 && write(descriptor_, bytes, count) == static_cast<ssize_t>(count), "a memory file can be made");
+        promise(descriptor_ >= 0 && write(descriptor_, bytes, count) == static_cast<ssize_t>(count),
+                "a memory file can be made");
     }
     ~MemoryFile() { close(descriptor_); }
     MemoryFile(const MemoryFile &) = delete;
@@ -62,7 +63,8 @@ public:
 
     // Mostly small, now and then extreme.
     long long number() {
-        static const long long extremes[] = {-1, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, 1LL << 32, 1LL << 40, (1 << 20) + 1};
+        static const long long extremes[] = {-1,        INT32_MAX, INT32_MIN, INT64_MAX,
+                                             INT64_MIN, 1LL << 32, 1LL << 40, (1 << 20) + 1};
         const uint8_t b = next();
         return b < 240 ? b % 24 : extremes[b % 8];
     }

@@ -19,8 +19,8 @@ static void read_all(const icf_gguf * file) {
             std::vector<long long> ends(static_cast<size_t>(count));
             promise(icf_gguf_read_texts(file, i, 0, count, nullptr, 0, ends.data(), &error) == ICF_OK, "texts can be measured");
             std::vector<char> bytes(static_cast<size_t>(count > 0 ? ends.back() : 0) + 1);
-            promise(icf_gguf_read_texts(file, i, 0, count, bytes.data(), static_cast<long long>(bytes.size()), ends.data(), &error) ==
-                        ICF_OK,
+            promise(icf_gguf_read_texts(file, i, 0, count, bytes.data(), static_cast<long long>(bytes.size()), ends.data(),
+                                        &error) == ICF_OK,
                     "texts can be read");
         } else if (key.kind == ICF_VALUE_FLOAT) {
             std::vector<double> values(static_cast<size_t>(count));
@@ -30,9 +30,12 @@ static void read_all(const icf_gguf * file) {
             promise(icf_gguf_read_integers(file, i, 0, count, values.data(), &error) == ICF_OK, "integers can be read");
         }
         std::vector<char> value(static_cast<size_t>(key.bytes) + 1);
-        promise(icf_gguf_read_key_bytes(file, i, 0, key.bytes, value.data(), &error) == ICF_OK, "the bytes of a value can be read");
-        promise(icf_gguf_read_key_bytes(file, i, key.bytes, 1, value.data(), &error) == ICF_ERROR_ARGUMENT, "and no byte beyond them");
-        promise(icf_gguf_read_texts(file, i, count, 1, nullptr, 0, nullptr, &error) == ICF_ERROR_ARGUMENT, "no value beyond the last");
+        promise(icf_gguf_read_key_bytes(file, i, 0, key.bytes, value.data(), &error) == ICF_OK,
+                "the bytes of a value can be read");
+        promise(icf_gguf_read_key_bytes(file, i, key.bytes, 1, value.data(), &error) == ICF_ERROR_ARGUMENT,
+                "and no byte beyond them");
+        promise(icf_gguf_read_texts(file, i, count, 1, nullptr, 0, nullptr, &error) == ICF_ERROR_ARGUMENT,
+                "no value beyond the last");
     }
     for (long long i = 0; i < info.n_tensors; i++) {
         icf_tensor_info tensor;
@@ -42,7 +45,8 @@ static void read_all(const icf_gguf * file) {
         promise(tensor.bytes > 0 && tensor.offset >= 0 && tensor.offset <= info.file_bytes - info.data_offset - tensor.bytes,
                 "every tensor lies within the file");
         char last[2];
-        promise(icf_gguf_read_tensor(file, i, tensor.bytes - 1, 1, last, &error) == ICF_OK, "the last byte of a tensor can be read");
+        promise(icf_gguf_read_tensor(file, i, tensor.bytes - 1, 1, last, &error) == ICF_OK,
+                "the last byte of a tensor can be read");
         promise(icf_gguf_read_tensor(file, i, tensor.bytes - 1, 2, last, &error) == ICF_ERROR_ARGUMENT, "and none beyond it");
     }
 }
@@ -77,7 +81,8 @@ static void use(icf_digester * digester) {
     std::vector<float> context(static_cast<size_t>(3 * info.n_embd), 0.5f);
     std::vector<float> rows(static_cast<size_t>(info.n_digest) * info.n_embd);
     for (long long n : {3LL, 0LL}) {
-        succeeded(icf_digester_run_rows(digester, context.data(), n, rows.data(), static_cast<long long>(rows.size()), &error), error);
+        succeeded(icf_digester_run_rows(digester, context.data(), n, rows.data(), static_cast<long long>(rows.size()), &error),
+                  error);
     }
     succeeded(icf_digester_marker(digester, ICF_MARKER_FT, rows.data(), info.n_embd, &error), error);
 }

@@ -68,7 +68,8 @@ private:
         options.n_batch = bytes_.below(20);
         static const int32_t types[] = {ICF_TYPE_F16, ICF_TYPE_F32, ICF_TYPE_Q8_0, 99};
         options.kv_type = types[bytes_.below(4)];
-        promise(good(icf_session_open(model_, &options, &t.session, &error_)) == (t.session != nullptr), "open gives or says why");
+        promise(good(icf_session_open(model_, &options, &t.session, &error_)) == (t.session != nullptr),
+                "open gives or says why");
     }
 
     void close_session(Timeline & t) {
@@ -120,8 +121,8 @@ private:
         const long long n_outputs = bytes_.number();
         const int outputs = bytes_.below(5);
         static const int32_t types[] = {ICF_TYPE_F32, ICF_TYPE_F16, ICF_TYPE_Q8_0};
-        appended(t, icf_session_append_rows(t.session, rows.data(), types[bytes_.below(3)], n, n_outputs, outputs, &error_), n, n_outputs,
-                 outputs);
+        appended(t, icf_session_append_rows(t.session, rows.data(), types[bytes_.below(3)], n, n_outputs, outputs, &error_), n,
+                 n_outputs, outputs);
     }
 
     void truncate(Timeline & t) {
@@ -203,14 +204,17 @@ private:
         if (bytes_.below(4) == 0) {
             good(icf_digester_prepare(digester_, values.data(), static_cast<long long>(values.size()), &error_));
         }
-        good(icf_digester_run_batch(digester_, values.data(), ends.data(), static_cast<long long>(ends.size()), rows.data(), size, &error_));
+        good(icf_digester_run_batch(digester_, values.data(), ends.data(), static_cast<long long>(ends.size()), rows.data(),
+                                    size, &error_));
     }
 
     void digest_rows() {
-        const std::vector<float> context(static_cast<size_t>(bytes_.below(40) + 1) * n_embd, static_cast<float>(bytes_.next()) / 64);
+        const std::vector<float> context(static_cast<size_t>(bytes_.below(40) + 1) * n_embd,
+                                         static_cast<float>(bytes_.next()) / 64);
         const long long n = count_within(context.size() / n_embd);
         std::vector<float> rows(n_digest * n_embd);
-        good(icf_digester_run_rows(digester_, context.data(), n, rows.data(), static_cast<long long>(rows.size()) - bytes_.below(2), &error_));
+        good(icf_digester_run_rows(digester_, context.data(), n, rows.data(),
+                                   static_cast<long long>(rows.size()) - bytes_.below(2), &error_));
     }
 
     // A new model and digester; sessions go on with the model they have.
@@ -225,7 +229,8 @@ private:
         options.device = 0;
         options.method = bytes_.below(3);
         options.max_table_bytes = bytes_.below(2) ? -1 : bytes_.number();
-        good(icf_digester_open(former_file().path().c_str(), bytes_.below(4) ? model_ : nullptr, &options, &digester_, &error_));
+        good(
+            icf_digester_open(former_file().path().c_str(), bytes_.below(4) ? model_ : nullptr, &options, &digester_, &error_));
     }
 
     void embed() {

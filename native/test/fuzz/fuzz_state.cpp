@@ -52,7 +52,8 @@ static icf_session * start() {
     icf_session * session = nullptr;
     const int32_t tokens[] = {1, 2, 3};
     promise(icf_session_open(model, &options, &session, nullptr) == ICF_OK, "a session opens");
-    promise(icf_session_append_tokens(session, tokens, 3, 2, ICF_OUTPUT_LOGITS | ICF_OUTPUT_HIDDEN, nullptr) == ICF_OK, "tokens append");
+    promise(icf_session_append_tokens(session, tokens, 3, 2, ICF_OUTPUT_LOGITS | ICF_OUTPUT_HIDDEN, nullptr) == ICF_OK,
+            "tokens append");
     return session;
 }
 
@@ -74,7 +75,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t * data, size_t size) {
     if (data[0] & 2) {
         seal(state);
     }
-    promise(icf_session_restore_state(session, whole.data(), static_cast<long long>(whole.size()), nullptr) == ICF_OK, "a saved state is accepted");
+    promise(icf_session_restore_state(session, whole.data(), static_cast<long long>(whole.size()), nullptr) == ICF_OK,
+            "a saved state is accepted");
     icf_error error = {ICF_OK, ""};
     if (succeeded(icf_session_restore_state(session, state.data(), static_cast<long long>(state.size()), &error), error)) {
         promise(save(session) == state, "a restored session saves what it was restored from");

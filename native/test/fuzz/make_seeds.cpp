@@ -32,7 +32,8 @@ static void gguf(const std::string & folder) {
     other.alignment = 8;
     other.set_u32("general.alignment", 8).set("a", GGUF_U8, uint8_t(1)).set("b", GGUF_F64, 2.0).set("c", GGUF_BOOL, uint8_t(1));
     other.set_raw("d", GGUF_ARRAY, gguf_array(GGUF_I16, 3, "abcdef")).set_texts("e", {"x", "", "yz"});
-    other.add_tensor("q", {32, 2}, ICF_TYPE_Q8_0, std::string(68, 'q')).add_tensor("h", {3, 1, 2}, ICF_TYPE_F16, std::string(12, 'h'));
+    other.add_tensor("q", {32, 2}, ICF_TYPE_Q8_0, std::string(68, 'q'))
+        .add_tensor("h", {3, 1, 2}, ICF_TYPE_F16, std::string(12, 'h'));
     write_seed(folder, "values", other.build());
 }
 

@@ -10,15 +10,19 @@ namespace icf {
 
 // Shapes are [input, output] as in ggml; an optional tensor is NULL where the file has none.
 struct LayerWeights {
-    ggml_tensor * attn_norm;        // [n_embd]
-    ggml_tensor * wq;               // [n_embd, n_embd_q]
-    ggml_tensor * wk;               // [n_embd, n_embd_kv]
-    ggml_tensor * wv;               // [n_embd, n_embd_kv]
-    ggml_tensor * wo;               // [n_embd_q, n_embd]
-    ggml_tensor *bq, *bk, *bv, *bo; // biases, optional
-    ggml_tensor * ffn_norm;         // [n_embd]
-    ggml_tensor *gate, *up;         // [n_embd, n_ff]
-    ggml_tensor * down;             // [n_ff, n_embd]
+    ggml_tensor * attn_norm; // [n_embd]
+    ggml_tensor * wq;        // [n_embd, n_embd_q]
+    ggml_tensor * wk;        // [n_embd, n_embd_kv]
+    ggml_tensor * wv;        // [n_embd, n_embd_kv]
+    ggml_tensor * wo;        // [n_embd_q, n_embd]
+    ggml_tensor * bq;        // biases, optional
+    ggml_tensor * bk;
+    ggml_tensor * bv;
+    ggml_tensor * bo;
+    ggml_tensor * ffn_norm; // [n_embd]
+    ggml_tensor * gate;     // [n_embd, n_ff]
+    ggml_tensor * up;       // [n_embd, n_ff]
+    ggml_tensor * down;     // [n_ff, n_embd]
 
     // What rows are multiplied with.
     std::array<ggml_tensor *, 7> matrices() const { return {wq, wk, wv, wo, gate, up, down}; }

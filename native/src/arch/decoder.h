@@ -12,8 +12,9 @@ namespace icf {
 struct Architecture;
 
 struct DecoderLayer : LayerWeights {
-    ggml_tensor *q_norm, *k_norm; // [n_embd_head], optional (qwen3)
-    ggml_tensor * rope_factors;   // [n_rot / 2], divide RoPE's frequencies; optional (Llama 3.1), of all layers
+    ggml_tensor * q_norm;       // [n_embd_head], optional (qwen3)
+    ggml_tensor * k_norm;       // [n_embd_head], optional (qwen3)
+    ggml_tensor * rope_factors; // [n_rot / 2], divide RoPE's frequencies; optional (Llama 3.1), of all layers
 };
 
 struct DecoderWeights {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Renders the chat templates among the Java tests with jinja2, set up as the transformers library does it.
 
-    render.py java/core/src/test/resources/icformer/chat-templates
+    render.py java/template/src/test/resources/icformer/template
 
 rewrites FOLDER/cases.json: for each template of FOLDER and each conversation what comes out, or the exception's text; and
 FOLDER/expressions.json: what each line of FOLDER/expressions.txt gives, or nothing where it is refused. Needs the Python

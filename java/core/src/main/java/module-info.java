@@ -8,6 +8,7 @@ module icformer {
     requires static transitive org.jspecify;
     requires com.fasterxml.jackson.core;
     requires icformer.bindings;
+    requires icformer.template;
 
     exports icformer;
     exports icformer.internal.format to

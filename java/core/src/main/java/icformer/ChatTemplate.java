@@ -1,7 +1,7 @@
 package icformer;
 
-import icformer.internal.template.Template;
-import icformer.internal.template.TemplateException;
+import icformer.template.Template;
+import icformer.template.TemplateException;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -72,9 +72,15 @@ public final class ChatTemplate {
     }
 
     private static IcfException failed(TemplateException e) {
-        boolean refuses = e.status() == Status.ARGUMENT;
+        boolean refuses = e.kind() == TemplateException.Kind.REFUSED;
+        Status status = switch (e.kind()) {
+            case INVALID -> Status.FORMAT;
+            case UNSUPPORTED -> Status.UNSUPPORTED;
+            case REFUSED -> Status.ARGUMENT;
+            case LIMIT -> Status.CAPACITY;
+        };
         return new IcfException(
-                e.status(), "the chat template " + (refuses ? "refuses the messages: " : "cannot be used: ") + e.getMessage());
+                status, "the chat template " + (refuses ? "refuses the messages: " : "cannot be used: ") + e.getMessage());
     }
 
     /** The same template with other texts for the tokens of the beginning and the end of a sequence. */

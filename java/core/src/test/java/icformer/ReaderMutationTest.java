@@ -61,7 +61,7 @@ class ReaderMutationTest {
         Path checkpoint = TestData.resource("golden/e2e-llama/icformer");
         List<Path> pickles = List.of(checkpoint.resolve("param.pt"), Checkpoints.TINY_BF16.resolve("param.pt"));
         List<Path> templates;
-        try (Stream<Path> files = Files.list(TestData.resource("chat-templates"))) {
+        try (Stream<Path> files = Files.list(TestData.TEMPLATES)) {
             templates = files.filter(file -> file.toString().endsWith(".jinja")).sorted().toList();
         }
         return Stream.of(

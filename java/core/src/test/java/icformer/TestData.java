@@ -29,6 +29,10 @@ final class TestData {
     /** For models this small a second thread only costs. */
     static final DigesterOptions ONE_THREAD = DigesterOptions.defaults().withThreads(1);
 
+    /** The chat templates that the module icformer.template is tested with. */
+    static final Path TEMPLATES =
+            Path.of(System.getProperty("icformer.root"), "java/template/src/test/resources/icformer/template");
+
     private TestData() {}
 
     /** A file below the test resources of this package. */

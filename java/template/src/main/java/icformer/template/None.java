@@ -1,4 +1,4 @@
-package icformer.internal.template;
+package icformer.template;
 
 /** Python's {@code None}. */
 enum None {

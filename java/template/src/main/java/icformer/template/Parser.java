@@ -1,7 +1,7 @@
-package icformer.internal.template;
+package icformer.template;
 
-import icformer.internal.template.Expression.ArgumentList;
-import icformer.internal.template.Token.Kind;
+import icformer.template.Expression.ArgumentList;
+import icformer.template.Token.Kind;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,6 +1,5 @@
-package icformer.internal.template;
+package icformer.template;
 
-import icformer.Status;
 import java.time.Clock;
 import java.time.LocalDateTime;
 import java.time.format.TextStyle;
@@ -27,7 +26,7 @@ final class Functions {
                 "namespace", (arguments, _) -> new Namespace(named(arguments)),
                 "dict", (arguments, _) -> new LinkedHashMap<Object, Object>(named(arguments)),
                 "raise_exception", (arguments, budget) -> {
-                    throw new TemplateException(Status.ARGUMENT, Values.text(arguments.first("raise_exception"), budget));
+                    throw new TemplateException(TemplateException.Kind.REFUSED, Values.text(arguments.first("raise_exception"), budget));
                 },
                 "strftime_now", (arguments, budget) ->
                         formatted(Values.requireText(arguments.first("strftime_now")), LocalDateTime.now(clock), budget));
@@ -57,7 +56,7 @@ final class Functions {
         List<Object> range = new ArrayList<>();
         for (long value = first; step > 0 ? value < end : value > end; value += step) {
             if (range.size() == LONGEST_RANGE) {
-                throw new TemplateException(Status.CAPACITY, "a range has more than " + LONGEST_RANGE + " numbers");
+                throw new TemplateException(TemplateException.Kind.LIMIT, "a range has more than " + LONGEST_RANGE + " numbers");
             }
             range.add(value);
         }

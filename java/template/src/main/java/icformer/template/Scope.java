@@ -1,4 +1,4 @@
-package icformer.internal.template;
+package icformer.template;
 
 import java.util.HashMap;
 import java.util.Map;

@@ -1,6 +1,5 @@
-package icformer.internal.template;
+package icformer.template;
 
-import icformer.Status;
 
 /** What is left of what one rendering may cost. */
 final class Budget {
@@ -23,7 +22,7 @@ final class Budget {
     /** Accounts for one evaluation. */
     void step() {
         if (--steps < 0) {
-            throw new TemplateException(Status.CAPACITY, "the template does not come to an end");
+            throw new TemplateException(TemplateException.Kind.LIMIT, "the template does not come to an end");
         }
     }
 
@@ -45,17 +44,17 @@ final class Budget {
     private void make(long size, int bytes) {
         step();
         if (size > LONGEST) {
-            throw new TemplateException(Status.CAPACITY, "the template makes a value of " + size + " characters or elements");
+            throw new TemplateException(TemplateException.Kind.LIMIT, "the template makes a value of " + size + " characters or elements");
         }
         memory -= size * bytes;
         if (memory < 0) {
-            throw new TemplateException(Status.CAPACITY, "the template makes values without end");
+            throw new TemplateException(TemplateException.Kind.LIMIT, "the template makes values without end");
         }
     }
 
     void enter() {
         if (++depth > DEEPEST) {
-            throw new TemplateException(Status.CAPACITY, "the template calls itself more than " + DEEPEST + " times over");
+            throw new TemplateException(TemplateException.Kind.LIMIT, "the template calls itself more than " + DEEPEST + " times over");
         }
     }
 

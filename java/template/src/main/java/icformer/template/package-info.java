@@ -5,13 +5,13 @@
  *
  * <p>A template comes out of a model's file and is not trusted. It sees nothing but the values it is given and the
  * functions of this package: no class, method or field of Java, no file and no other template. What it may do is counted
- * ({@link icformer.internal.template.Budget}): it ends, and what it makes stays small.
+ * ({@link icformer.template.Budget}): it ends, and what it makes stays small.
  *
- * <p>{@link icformer.internal.template.Lexer} → {@link icformer.internal.template.Parser} →
- * {@link icformer.internal.template.Statement} and {@link icformer.internal.template.Expression}, which evaluate
- * themselves in a {@link icformer.internal.template.Scope}.
+ * <p>{@link icformer.template.Lexer} → {@link icformer.template.Parser} →
+ * {@link icformer.template.Statement} and {@link icformer.template.Expression}, which evaluate
+ * themselves in a {@link icformer.template.Scope}.
  */
 @NullMarked
-package icformer.internal.template;
+package icformer.template;
 
 import org.jspecify.annotations.NullMarked;

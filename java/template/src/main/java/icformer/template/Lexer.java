@@ -1,6 +1,6 @@
-package icformer.internal.template;
+package icformer.template;
 
-import icformer.internal.template.Token.Kind;
+import icformer.template.Token.Kind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;

@@ -1,6 +1,5 @@
-package icformer.internal.template;
+package icformer.template;
 
-import icformer.Status;
 import java.time.Clock;
 import java.util.List;
 import java.util.Map;
@@ -22,12 +21,12 @@ public final class Template {
     /** Reads a template; throws a {@link TemplateException} if it cannot be read. */
     public static Template of(String source) {
         if (source.length() > LONGEST_SOURCE) {
-            throw new TemplateException(Status.CAPACITY, "the template has more than " + LONGEST_SOURCE + " characters");
+            throw new TemplateException(TemplateException.Kind.LIMIT, "the template has more than " + LONGEST_SOURCE + " characters");
         }
         try {
             return new Template(new Parser(Lexer.tokens(source)).template());
         } catch (StackOverflowError e) {
-            throw new TemplateException(Status.CAPACITY, "the template is nested too deeply");
+            throw new TemplateException(TemplateException.Kind.LIMIT, "the template is nested too deeply");
         }
     }
 
@@ -43,7 +42,7 @@ public final class Template {
         try {
             return Statement.render(body, scope);
         } catch (StackOverflowError e) {
-            throw new TemplateException(Status.CAPACITY, "the template is nested too deeply");
+            throw new TemplateException(TemplateException.Kind.LIMIT, "the template is nested too deeply");
         }
     }
 }

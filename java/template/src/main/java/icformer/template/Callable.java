@@ -1,4 +1,4 @@
-package icformer.internal.template;
+package icformer.template;
 
 /** What a template can call: a function, a macro, or a method of a value. */
 interface Callable {

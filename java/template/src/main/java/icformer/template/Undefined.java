@@ -1,4 +1,4 @@
-package icformer.internal.template;
+package icformer.template;
 
 /**
  * The value of what is not there: empty and false, and nothing can be done with it.

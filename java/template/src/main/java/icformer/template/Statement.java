@@ -1,6 +1,5 @@
-package icformer.internal.template;
+package icformer.template;
 
-import icformer.Status;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -38,7 +37,7 @@ interface Statement {
         scope.budget().text(text.length());
         if (out.length() > Template.LONGEST_OUTPUT - text.length()) {
             throw new TemplateException(
-                    Status.CAPACITY, "the template writes more than " + Template.LONGEST_OUTPUT + " characters");
+                    TemplateException.Kind.LIMIT, "the template writes more than " + Template.LONGEST_OUTPUT + " characters");
         }
         out.append(text);
     }

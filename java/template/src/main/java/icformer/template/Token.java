@@ -1,4 +1,4 @@
-package icformer.internal.template;
+package icformer.template;
 
 /**
  * A piece of a template.

@@ -1,6 +1,8 @@
 package icformer.template;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -13,8 +15,9 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
      * The arguments of a function of these parameters, by parameter; null for those that were not given.
      *
      * @param what the function, for messages
+     * @param required how many parameters must be given
      */
-    @Nullable Object[] bind(String what, String... parameters) {
+    @Nullable Object[] bind(String what, int required, String... parameters) {
         if (positional.size() > parameters.length) {
             throw TemplateException.error(
                     "%s takes at most %d arguments, not %d", what, parameters.length, positional.size());
@@ -27,7 +30,23 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
             }
             values[index] = value;
         });
+        for (int i = 0; i < required; i++) {
+            if (values[i] == null) {
+                throw TemplateException.error("%s lacks the argument '%s'", what, parameters[i]);
+            }
+        }
         return values;
+    }
+
+    /** The same for a function that knows its arguments by position alone. */
+    @Nullable Object[] bindPositional(String what, int required, int most) {
+        if (!named.isEmpty()) {
+            throw TemplateException.error("%s takes no argument by name", what);
+        }
+        if (positional.size() < required || positional.size() > most) {
+            throw TemplateException.error("%s does not take %d arguments", what, positional.size());
+        }
+        return positional.toArray(new Object[most]);
     }
 
     /** The first argument, which must be there. */
@@ -38,13 +57,25 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
         return positional.getFirst();
     }
 
-    /** Without the first argument by position. */
-    Arguments rest() {
-        return positional.isEmpty() ? this : new Arguments(positional.subList(1, positional.size()), named);
+    /** Without the first arguments by position. */
+    Arguments from(int index) {
+        return new Arguments(positional.subList(Math.min(index, positional.size()), positional.size()), named);
+    }
+
+    /** With one argument more, by name. */
+    Arguments with(String name, Object value) {
+        Map<String, Object> more = new LinkedHashMap<>(named);
+        more.put(name, value);
+        return new Arguments(new ArrayList<>(positional), more);
     }
 
     static boolean flag(@Nullable Object value, boolean fallback) {
         return value == null ? fallback : Values.isTrue(value);
+    }
+
+    /** The argument, or nothing where it was not given or is None. */
+    static @Nullable Object orNothing(@Nullable Object value) {
+        return value == None.NONE ? null : value;
     }
 
     static String text(@Nullable Object value, String fallback) {
@@ -52,6 +83,6 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
     }
 
     static int integer(@Nullable Object value, int fallback) {
-        return value == null ? fallback : Math.clamp(Values.requireInteger(value), Integer.MIN_VALUE, Integer.MAX_VALUE);
+        return value == null ? fallback : Math.clamp(Values.requireIndex(value), Integer.MIN_VALUE, Integer.MAX_VALUE);
     }
 }

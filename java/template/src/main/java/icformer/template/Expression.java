@@ -1,6 +1,7 @@
 package icformer.template;
 
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -11,8 +12,18 @@ interface Expression {
     /** Its value where these variables are; it accounts for itself. */
     Object evaluate(Scope scope);
 
+    /** Whether it is written down in full. */
+    default boolean isConstant() {
+        return false;
+    }
+
     /** A value that is written down. */
     record Literal(Object value) implements Expression {
+        @Override
+        public boolean isConstant() {
+            return true;
+        }
+
         @Override
         public Object evaluate(Scope scope) {
             scope.budget().step();
@@ -31,22 +42,32 @@ interface Expression {
     record ListLiteral(List<Expression> elements, boolean tuple) implements Expression {
         @Override
         public Object evaluate(Scope scope) {
+            scope.budget().list(elements.size());
             List<Object> values = new ArrayList<>();
             elements.forEach(element -> values.add(element.evaluate(scope)));
-            scope.budget().list(values.size());
             return tuple ? new Tuple(values) : values;
+        }
+
+        @Override
+        public boolean isConstant() {
+            return elements.stream().allMatch(Expression::isConstant);
         }
     }
 
-    record MapLiteral(List<Expression> keys, List<Expression> values) implements Expression {
+    record DictLiteral(List<Expression> keys, List<Expression> values) implements Expression {
         @Override
         public Object evaluate(Scope scope) {
-            Map<Object, Object> map = new LinkedHashMap<>();
+            scope.budget().step();
+            Dict dict = new Dict();
             for (int i = 0; i < keys.size(); i++) {
-                map.put(Values.requireKey(keys.get(i).evaluate(scope)), values.get(i).evaluate(scope));
+                dict.put(keys.get(i).evaluate(scope), values.get(i).evaluate(scope), scope.budget());
             }
-            scope.budget().elements(map.size());
-            return map;
+            return dict;
+        }
+
+        @Override
+        public boolean isConstant() {
+            return keys.stream().allMatch(Expression::isConstant) && values.stream().allMatch(Expression::isConstant);
         }
     }
 
@@ -54,8 +75,7 @@ interface Expression {
     record Attribute(Expression value, String name) implements Expression {
         @Override
         public Object evaluate(Scope scope) {
-            scope.budget().step();
-            return Values.attribute(value.evaluate(scope), name);
+            return Values.attribute(value.evaluate(scope), name, scope.budget());
         }
     }
 
@@ -63,44 +83,75 @@ interface Expression {
     record Element(Expression value, Expression key) implements Expression {
         @Override
         public Object evaluate(Scope scope) {
-            scope.budget().step();
-            return Values.element(value.evaluate(scope), key.evaluate(scope));
+            return Values.element(value.evaluate(scope), key.evaluate(scope), scope.budget());
         }
     }
 
-    /** {@code value[from:to:step]}; what is left out is None. */
+    /** {@code value[from:to:step]}; what is left out is None. Of a constant that has no slices it is undefined, as in jinja2. */
     record Slice(Expression value, Expression from, Expression to, Expression step) implements Expression {
         @Override
         public Object evaluate(Scope scope) {
-            return Values.slice(
-                    value.evaluate(scope), from.evaluate(scope), to.evaluate(scope), step.evaluate(scope), scope.budget());
+            Object sliced = value.evaluate(scope);
+            if (value.isConstant() && !(sliced instanceof List<?>) && !Values.isText(sliced)) {
+                return Undefined.missing(sliced, "slice");
+            }
+            return Operators.slice(
+                    sliced, from.evaluate(scope), to.evaluate(scope), step.evaluate(scope), scope.budget());
         }
     }
 
-    /** Arguments as they are written. */
-    record ArgumentList(List<Expression> positional, Map<String, Expression> named) {
-        static final ArgumentList NONE = new ArgumentList(List.of(), Map.of());
+    /** Arguments as they are written, {@code *several} and {@code **named} among them. */
+    record ArgumentList(
+            List<Expression> positional,
+            Map<String, Expression> named,
+            @Nullable Expression several,
+            @Nullable Expression severalNamed) {
+        static final ArgumentList NONE = new ArgumentList(List.of(), Map.of(), null, null);
 
         Arguments evaluate(Scope scope) {
+            if (this == NONE) {
+                return Arguments.NONE;
+            }
             List<Object> values = new ArrayList<>();
             positional.forEach(expression -> values.add(expression.evaluate(scope)));
             Map<String, Object> namedValues = new LinkedHashMap<>();
             named.forEach((name, expression) -> namedValues.put(name, expression.evaluate(scope)));
+            if (several != null) {
+                values.addAll(Values.list(several.evaluate(scope), scope.budget()));
+            }
+            if (severalNamed != null) {
+                if (!(Values.require(severalNamed.evaluate(scope)) instanceof Dict dict)) {
+                    throw TemplateException.error("argument after ** must be a mapping");
+                }
+                for (Dict.Item item : dict.items()) {
+                    scope.budget().elements(1);
+                    String name = Values.requireText(item.key());
+                    if (namedValues.put(name, item.value()) != null) {
+                        throw TemplateException.error("got multiple values for keyword argument '%s'", name);
+                    }
+                }
+            }
             return new Arguments(values, namedValues);
         }
     }
 
+    /** A call; {@code caller} is what a call block hands over. */
     record Call(Expression function, ArgumentList arguments, int line) implements Expression {
         @Override
         public Object evaluate(Scope scope) {
+            return call(scope, null);
+        }
+
+        Object call(Scope scope, @Nullable Object caller) {
             Object callee = Values.require(function.evaluate(scope));
             if (!(callee instanceof Callable callable)) {
-                throw TemplateException.error("a %s cannot be called", Values.type(callee));
+                throw TemplateException.error("'%s' object is not callable", Values.type(callee));
             }
+            Arguments given = arguments.evaluate(scope);
             scope.budget().enter();
             try {
                 scope.budget().step();
-                return callable.call(arguments.evaluate(scope), scope.budget());
+                return callable.call(caller == null ? given : given.with("caller", caller), scope);
             } catch (TemplateException e) {
                 throw e.in(line);
             } finally {
@@ -113,8 +164,11 @@ interface Expression {
     record Filtered(Expression value, String name, ArgumentList arguments) implements Expression {
         @Override
         public Object evaluate(Scope scope) {
-            scope.budget().step();
-            return Filters.apply(name, value.evaluate(scope), arguments.evaluate(scope), scope.budget());
+            return apply(value.evaluate(scope), scope);
+        }
+
+        Object apply(Object filtered, Scope scope) {
+            return Filters.apply(name, filtered, arguments.evaluate(scope), scope);
         }
     }
 
@@ -127,28 +181,41 @@ interface Expression {
         }
     }
 
-    /** {@code + - * / // % **}, and {@code ~} that joins texts. */
+    /** {@code + - * / // % **} */
     record Arithmetic(String operator, Expression left, Expression right) implements Expression {
         @Override
         public Object evaluate(Scope scope) {
-            Budget budget = scope.budget();
-            budget.step();
-            Object a = left.evaluate(scope);
-            Object b = right.evaluate(scope);
-            return switch (operator) {
-                case "~" -> Values.add(Values.text(a, budget), Values.text(b, budget), budget);
-                case "+" -> Values.add(a, b, budget);
-                case "*" -> Values.multiply(a, b, budget);
-                default -> Values.arithmetic(operator, a, b);
-            };
+            scope.budget().step();
+            return Operators.apply(operator, left.evaluate(scope), right.evaluate(scope), scope.budget());
         }
     }
 
-    record Negative(Expression value) implements Expression {
+    /** {@code a ~ b}: their texts as one, safe where text is escaped and one of them is safe. */
+    record Concatenation(List<Expression> parts) implements Expression {
+        @Override
+        public Object evaluate(Scope scope) {
+            Budget budget = scope.budget();
+            List<Object> values = new ArrayList<>();
+            parts.forEach(part -> values.add(part.evaluate(scope)));
+            boolean safe = scope.autoescape() && values.stream().anyMatch(Markup.class::isInstance);
+            List<String> texts = new ArrayList<>();
+            values.forEach(value ->
+                    texts.add(safe ? Markup.escape(value, budget).text() : Repr.text(value, budget)));
+            String text = Texts.join("", texts, budget);
+            return safe ? new Markup(text) : text;
+        }
+    }
+
+    record Signed(Expression value, boolean negative) implements Expression {
         @Override
         public Object evaluate(Scope scope) {
             scope.budget().step();
-            return Values.negate(value.evaluate(scope));
+            Object number = Values.require(value.evaluate(scope));
+            if (!Values.isNumber(number)) {
+                throw TemplateException.error("bad operand type for a sign: '%s'", Values.type(number));
+            }
+            Object negated = Numbers.negate(number);
+            return negative ? negated : Numbers.negate(negated);
         }
     }
 
@@ -169,14 +236,11 @@ interface Expression {
 
         private static boolean compare(String operator, Object left, Object right, Budget budget) {
             return switch (operator) {
-                case "==" -> Values.equal(left, right, budget);
-                case "!=" -> !Values.equal(left, right, budget);
-                case "<" -> Values.compare(left, right, budget) < 0;
-                case "<=" -> Values.compare(left, right, budget) <= 0;
-                case ">" -> Values.compare(left, right, budget) > 0;
-                case ">=" -> Values.compare(left, right, budget) >= 0;
-                case "in" -> Values.contains(right, left, budget);
-                default -> !Values.contains(right, left, budget);
+                case "==" -> Operators.equal(left, right, budget);
+                case "!=" -> !Operators.equal(left, right, budget);
+                case "in" -> Operators.contains(right, left, budget);
+                case "not in" -> !Operators.contains(right, left, budget);
+                default -> Operators.ordered(operator, left, right, budget);
             };
         }
     }
@@ -207,7 +271,52 @@ interface Expression {
             if (Values.isTrue(condition.evaluate(scope))) {
                 return then.evaluate(scope);
             }
-            return otherwise == null ? new Undefined("the condition does not hold") : otherwise.evaluate(scope);
+            return otherwise == null
+                    ? new Undefined("the inline if-expression evaluated to false and no else section was defined.")
+                    : otherwise.evaluate(scope);
+        }
+    }
+
+    /** What a value is given to. */
+    sealed interface Target {
+        void assign(Object value, Scope scope);
+    }
+
+    record NameTarget(String name) implements Target {
+        @Override
+        public void assign(Object value, Scope scope) {
+            scope.set(name, value);
+        }
+    }
+
+    /** {@code namespace.attribute} */
+    record AttributeTarget(String namespace, String attribute) implements Target {
+        @Override
+        public void assign(Object value, Scope scope) {
+            if (!(scope.get(namespace) instanceof Namespace target)) {
+                throw TemplateException.error("cannot assign attribute on non-namespace object '%s'", namespace);
+            }
+            target.set(attribute, value, scope.budget());
+        }
+    }
+
+    /** Several targets for as many elements. */
+    record SeveralTargets(List<Target> targets) implements Target {
+        @Override
+        public void assign(Object value, Scope scope) {
+            Iterator<Object> elements = Values.iterate(value, scope.budget());
+            List<Object> values = new ArrayList<>();
+            while (elements.hasNext() && values.size() <= targets.size()) {
+                values.add(elements.next());
+            }
+            if (values.size() != targets.size()) {
+                throw TemplateException.error(
+                        "%s values to unpack (expected %d)",
+                        values.size() > targets.size() ? "too many" : "not enough", targets.size());
+            }
+            for (int i = 0; i < targets.size(); i++) {
+                targets.get(i).assign(values.get(i), scope);
+            }
         }
     }
 }

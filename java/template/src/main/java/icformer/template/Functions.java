@@ -1,14 +1,8 @@
 package icformer.template;
 
-import java.time.Clock;
+import icformer.template.TemplateException.Kind;
 import java.time.LocalDateTime;
-import java.time.format.TextStyle;
-import java.time.temporal.ChronoField;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -19,93 +13,145 @@ final class Functions {
 
     private Functions() {}
 
-    /** By name; {@code strftime_now} tells the time of this clock. */
-    static Map<String, Object> all(Clock clock) {
-        Map<String, Callable> functions = Map.of(
-                "range", Functions::range,
-                "namespace", (arguments, _) -> new Namespace(named(arguments)),
-                "dict", (arguments, _) -> new LinkedHashMap<Object, Object>(named(arguments)),
-                "raise_exception", (arguments, budget) -> {
-                    throw new TemplateException(TemplateException.Kind.REFUSED, Values.text(arguments.first("raise_exception"), budget));
-                },
-                "strftime_now", (arguments, budget) ->
-                        formatted(Values.requireText(arguments.first("strftime_now")), LocalDateTime.now(clock), budget));
-        return new HashMap<>(functions);
-    }
+    static final Map<String, Callable> GLOBALS = Map.of(
+            "range", Functions::range,
+            "namespace", (arguments, scope) -> new Namespace(dict(arguments, scope.budget())),
+            "dict", new DictType(),
+            "cycler", (arguments, _) -> new Cycler(arguments.positional()),
+            "joiner", (arguments, _) -> new Joiner(arguments.bind("joiner", 0, "sep")[0]),
+            "lipsum", (_, _) -> {
+                throw TemplateException.unsupported("lipsum is not implemented: it writes random words");
+            },
+            "raise_exception", (arguments, scope) -> {
+                Object message = arguments.bind("raise_exception", 1, "message")[0];
+                throw new TemplateException(Kind.REFUSED, Repr.text(message, scope.budget()));
+            },
+            "strftime_now", (arguments, scope) -> Strftime.format(
+                    Values.requireText(arguments.bind("strftime_now", 1, "format")[0]),
+                    LocalDateTime.now(scope.rendering().clock()),
+                    scope.budget()));
 
-    private static Map<String, Object> named(Arguments arguments) {
-        Map<String, Object> values = new LinkedHashMap<>();
-        for (Object mapping : arguments.positional()) {
-            if (!(mapping instanceof Map<?, ?> map)) {
-                throw TemplateException.error("a dict is wanted, not a %s", Values.type(mapping));
-            }
-            map.forEach((key, value) -> values.put(Values.requireText(key), value));
+    /** {@code dict(...)} */
+    private static Dict dict(Arguments arguments, Budget budget) {
+        Dict dict = new Dict();
+        if (arguments.positional().size() > 1) {
+            throw TemplateException.error("dict expected at most 1 argument, got %d", arguments.positional().size());
         }
-        values.putAll(arguments.named());
-        return values;
+        if (!arguments.positional().isEmpty()) {
+            Object given = Values.require(arguments.positional().getFirst());
+            if (given instanceof Dict other) {
+                dict.putAll(other, budget);
+            } else {
+                for (Object element : Values.list(given, budget)) {
+                    List<Object> pair = Values.list(element, budget);
+                    if (pair.size() != 2) {
+                        throw TemplateException.error("a dict is made of pairs, not of %d values", pair.size());
+                    }
+                    dict.put(pair.getFirst(), pair.getLast(), budget);
+                }
+            }
+        }
+        arguments.named().forEach((name, value) -> dict.put(name, value, budget));
+        return dict;
     }
 
-    private static Object range(Arguments arguments, Budget budget) {
-        @Nullable Object[] given = arguments.bind("range", "start", "stop", "step");
-        long first = given[1] == null ? 0 : Values.requireInteger(arguments.first("range"));
-        long end = Values.requireInteger(given[1] == null ? arguments.first("range") : given[1]);
-        long step = given[2] == null ? 1 : Values.requireInteger(given[2]);
+    static Dict fromKeys(Arguments arguments, Budget budget) {
+        @Nullable Object[] given = arguments.bindPositional("fromkeys", 1, 2);
+        Dict dict = new Dict();
+        for (Object key : Values.list(Values.require(given[0]), budget)) {
+            dict.put(key, given[1] == null ? None.NONE : given[1], budget);
+        }
+        return dict;
+    }
+
+    private static Object range(Arguments arguments, Scope scope) {
+        @Nullable Object[] given = arguments.bindPositional("range", 1, 3);
+        long first = given[1] == null ? 0 : Values.requireIndex(given[0]);
+        long end = Values.requireIndex(given[1] == null ? given[0] : given[1]);
+        long step = given[2] == null ? 1 : Values.requireIndex(given[2]);
         if (step == 0) {
-            throw TemplateException.error("a range cannot step by 0");
+            throw TemplateException.error("range() arg 3 must not be zero");
         }
-        List<Object> range = new ArrayList<>();
-        for (long value = first; step > 0 ? value < end : value > end; value += step) {
-            if (range.size() == LONGEST_RANGE) {
-                throw new TemplateException(TemplateException.Kind.LIMIT, "a range has more than " + LONGEST_RANGE + " numbers");
-            }
-            range.add(value);
+        double count = Range.count(first, end, step);
+        if (count > LONGEST_RANGE) {
+            throw new TemplateException(
+                    Kind.LIMIT, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (" + LONGEST_RANGE + ").");
         }
-        budget.elements(range.size());
-        return range;
+        scope.budget().step();
+        return new Range(first, end, step, (int) count);
     }
 
-    /** C's {@code strftime} in English. */
-    private static String formatted(String format, LocalDateTime time, Budget budget) {
-        budget.text(16L * format.length());
-        StringBuilder text = new StringBuilder();
-        for (int i = 0; i < format.length(); i++) {
-            char c = format.charAt(i);
-            if (c != '%' || i + 1 == format.length()) {
-                text.append(c);
-                continue;
-            }
-            char letter = format.charAt(++i);
-            boolean plain = letter == '-' && i + 1 < format.length();
-            String field = field(plain ? format.charAt(++i) : letter, time);
-            text.append(plain && field.length() > 1 && field.startsWith("0") ? field.replaceFirst("^0+(?=.)", "") : field);
+    /** The type {@code dict}. */
+    static final class DictType implements Callable {
+        @Override
+        public Object call(Arguments arguments, Scope scope) {
+            return dict(arguments, scope.budget());
         }
-        return text.toString();
+
+        @Nullable Object get(String name) {
+            return name.equals("fromkeys")
+                    ? (Callable) (arguments, scope) -> fromKeys(arguments, scope.budget())
+                    : null;
+        }
     }
 
-    private static String field(char letter, LocalDateTime time) {
-        int hour12 = time.get(ChronoField.CLOCK_HOUR_OF_AMPM);
-        return switch (letter) {
-            case 'Y' -> "%d".formatted(time.getYear());
-            case 'y' -> "%02d".formatted(time.getYear() % 100);
-            case 'm' -> "%02d".formatted(time.getMonthValue());
-            case 'd' -> "%02d".formatted(time.getDayOfMonth());
-            case 'e' -> "%2d".formatted(time.getDayOfMonth());
-            case 'j' -> "%03d".formatted(time.getDayOfYear());
-            case 'B' -> time.getMonth().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
-            case 'b', 'h' -> time.getMonth().getDisplayName(TextStyle.SHORT, Locale.ENGLISH).substring(0, 3);
-            case 'A' -> time.getDayOfWeek().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
-            case 'a' -> time.getDayOfWeek().getDisplayName(TextStyle.SHORT, Locale.ENGLISH);
-            case 'H' -> "%02d".formatted(time.getHour());
-            case 'I' -> "%02d".formatted(hour12);
-            case 'M' -> "%02d".formatted(time.getMinute());
-            case 'S' -> "%02d".formatted(time.getSecond());
-            case 'p' -> time.getHour() < 12 ? "AM" : "PM";
-            case 'F' -> field('Y', time) + "-" + field('m', time) + "-" + field('d', time);
-            case 'D' -> field('m', time) + "/" + field('d', time) + "/" + field('y', time);
-            case 'T' -> field('H', time) + ":" + field('M', time) + ":" + field('S', time);
-            case 'R' -> field('H', time) + ":" + field('M', time);
-            case '%' -> "%";
-            default -> throw TemplateException.unsupported("strftime_now does not know '%%%c'", letter);
-        };
+    /** Gives its values in turn. */
+    static final class Cycler {
+        private final List<Object> values;
+        private int at;
+
+        Cycler(List<Object> values) {
+            if (values.isEmpty()) {
+                throw TemplateException.error("at least one item has to be provided");
+            }
+            this.values = values;
+        }
+
+        @Nullable Object get(String name) {
+            return switch (name) {
+                case "current" -> values.get(at);
+                case "items" -> new Tuple(values);
+                case "pos" -> (long) at;
+                case "next" -> (Callable) (_, _) -> {
+                    Object value = values.get(at);
+                    at = (at + 1) % values.size();
+                    return value;
+                };
+                case "reset" -> (Callable) (_, _) -> {
+                    at = 0;
+                    return None.NONE;
+                };
+                default -> null;
+            };
+        }
+    }
+
+    /** Gives nothing when it is called first, and then a separator. */
+    private static final class Joiner implements Callable {
+        private final Object separator;
+        private boolean used;
+
+        Joiner(@Nullable Object separator) {
+            this.separator = separator == null ? ", " : separator;
+        }
+
+        @Override
+        public Object call(Arguments arguments, Scope scope) {
+            arguments.bind("joiner", 0);
+            Object text = used ? separator : "";
+            used = true;
+            return text;
+        }
+    }
+
+    /** The variable {@code self}: the blocks of a template. */
+    record Self(Scope scope) {
+        @Nullable Object get(String name) {
+            List<Statement> block = scope.rendering().blocks().get(name);
+            return block == null ? null : (Callable) (_, caller) -> {
+                String text = Statement.render(block, scope.inner());
+                return caller.autoescape() ? new Markup(text) : text;
+            };
+        }
     }
 }

@@ -1,14 +1,14 @@
 package icformer.template;
 
+import icformer.template.TemplateException.Kind;
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** Values as JSON, spaced as Python's {@code json.dumps} does it. */
 final class Json {
-    private static final int DEEPEST = 100;
-
     private final StringBuilder out = new StringBuilder();
     private final Budget budget;
     private final boolean ascii;
@@ -19,114 +19,136 @@ final class Json {
 
     private Json(@Nullable Object[] given, Budget budget) {
         this.budget = budget;
-        ascii = Arguments.flag(given[0], false);
-        Object indent = given[1] == null ? None.NONE : given[1];
+        ascii = Arguments.flag(given[1], false);
+        Object indent = Arguments.orNothing(given[2]);
         margin = switch (indent) {
-            case None _ -> null;
+            case null -> null;
             case String own -> own;
-            default -> " ".repeat(Math.toIntExact(Math.clamp(Values.requireInteger(indent), 0, 64)));
+            case Markup(String own) -> own;
+            default -> {
+                long width = Math.max(0, Values.requireIndex(indent));
+                budget.text(width);
+                yield " ".repeat((int) width);
+            }
         };
-        sorted = Arguments.flag(given[3], false);
-        if (given[2] == null || given[2] == None.NONE) {
+        sorted = Arguments.flag(given[4], false);
+        Object separators = Arguments.orNothing(given[3]);
+        if (separators == null) {
             comma = margin == null ? ", " : ",";
             colon = ": ";
-        } else if (given[2] instanceof List<?> separators && separators.size() == 2) {
-            comma = Values.requireText(separators.getFirst());
-            colon = Values.requireText(separators.getLast());
         } else {
-            throw TemplateException.error("the separators of tojson are two texts");
+            List<Object> both = Values.list(separators, budget);
+            if (both.size() != 2) {
+                throw TemplateException.error("the separators of tojson are two texts");
+            }
+            comma = Values.requireText(both.getFirst());
+            colon = Values.requireText(both.getLast());
         }
     }
 
-    static String text(Object value, Arguments arguments, Budget budget) {
-        Json json = new Json(arguments.bind("tojson", "ensure_ascii", "indent", "separators", "sort_keys"), budget);
-        json.write(value, 0);
+    static String text(Arguments arguments, Budget budget) {
+        @Nullable Object[] given =
+                arguments.bind("tojson", 1, "x", "ensure_ascii", "indent", "separators", "sort_keys");
+        Json json = new Json(given, budget);
+        json.write(arguments.first("tojson"), 0);
         return json.out.toString();
     }
 
+    private void append(String text) {
+        budget.text(text.length());
+        out.append(text);
+    }
+
     private void write(Object value, int depth) {
-        if (depth > DEEPEST) {
-            throw TemplateException.error("a value is nested more than %d times over", DEEPEST);
+        if (depth > Values.DEEPEST) {
+            throw new TemplateException(Kind.LIMIT, "a value is nested more than " + Values.DEEPEST + " times over");
         }
         budget.step();
         switch (value) {
-            case None _ -> out.append("null");
-            case Boolean bool -> out.append(bool ? "true" : "false");
-            case Long number -> out.append(number);
-            case Double number -> out.append(number(number));
             case String text -> quote(text);
+            case Markup(String text) -> quote(text);
+            case Range _ -> throw unfit(value);
             case List<?> list -> list(list, depth);
-            case Map<?, ?> map -> map(map, depth);
-            default -> throw TemplateException.error("a %s cannot be written as JSON", Values.type(value));
+            case Dict dict -> dict(dict, depth);
+            default -> append(scalar(value));
         }
     }
 
-    private static String number(double number) {
-        if (Double.isNaN(number)) {
-            return "NaN";
-        }
-        return Double.isInfinite(number) ? number > 0 ? "Infinity" : "-Infinity" : Values.real(number);
+    private static TemplateException unfit(Object value) {
+        return TemplateException.error("Object of type %s is not JSON serializable", Values.type(value));
+    }
+
+    private static String scalar(Object value) {
+        return switch (value) {
+            case None _ -> "null";
+            case Boolean bool -> bool ? "true" : "false";
+            case Long number -> Long.toString(number);
+            case BigInteger number -> Numbers.text(number);
+            case Double number when Double.isNaN(number) -> "NaN";
+            case Double number when Double.isInfinite(number) -> number > 0 ? "Infinity" : "-Infinity";
+            case Double number -> Numbers.text(number);
+            default -> throw unfit(value);
+        };
     }
 
     private void list(List<?> list, int depth) {
         if (list.isEmpty()) {
-            out.append("[]");
+            append("[]");
             return;
         }
-        out.append('[');
+        append("[");
         String between = "";
         for (Object element : list) {
-            out.append(between);
+            append(between);
             line(depth + 1);
             write(element, depth + 1);
             between = comma;
         }
         line(depth);
-        out.append(']');
+        append("]");
     }
 
-    private void map(Map<?, ?> map, int depth) {
-        if (map.isEmpty()) {
-            out.append("{}");
+    private void dict(Dict dict, int depth) {
+        if (dict.size() == 0) {
+            append("{}");
             return;
         }
-        List<Map.Entry<?, ?>> entries = new ArrayList<>(map.entrySet());
+        List<Dict.Item> items = new ArrayList<>();
+        dict.items().forEach(items::add);
         if (sorted) {
-            entries.sort((a, b) -> Values.compare(a.getKey(), b.getKey(), budget));
+            items.sort((a, b) -> Operators.compare(a.key(), b.key(), budget));
         }
-        out.append('{');
+        append("{");
         String between = "";
-        for (Map.Entry<?, ?> entry : entries) {
-            out.append(between);
+        for (Dict.Item item : items) {
+            append(between);
             line(depth + 1);
-            quote(key(entry.getKey()));
-            out.append(colon);
-            write(entry.getValue(), depth + 1);
+            quote(Values.isText(item.key()) ? Values.requireText(item.key()) : key(item.key()));
+            append(colon);
+            write(item.value(), depth + 1);
             between = comma;
         }
         line(depth);
-        out.append('}');
+        append("}");
     }
 
     private static String key(Object key) {
-        return switch (key) {
-            case String text -> text;
-            case Boolean bool -> bool ? "true" : "false";
-            case None _ -> "null";
-            case Double number -> number(number);
-            default -> key.toString();
-        };
+        if (Values.isNumber(key) || key == None.NONE) {
+            return scalar(key);
+        }
+        throw TemplateException.error("keys must be str, int, float, bool or None, not %s", Values.type(key));
     }
 
     private void line(int depth) {
         if (margin != null) {
-            budget.text((long) depth * margin.length());
+            budget.text(1 + (long) depth * margin.length());
             out.append('\n').repeat(margin, depth);
         }
     }
 
     private void quote(String text) {
-        budget.text(text.length());
+        budget.text(text.length() + 2L);
+        int begin = out.length();
         out.append('"');
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
@@ -140,7 +162,7 @@ final class Json {
                 case '\f' -> out.append("\\f");
                 default -> {
                     if (c < ' ' || ascii && c > '~') {
-                        out.append("\\u%04x".formatted((int) c));
+                        out.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
                     } else {
                         out.append(c);
                     }
@@ -148,5 +170,6 @@ final class Json {
             }
         }
         out.append('"');
+        budget.text(out.length() - begin);
     }
 }

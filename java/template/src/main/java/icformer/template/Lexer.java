@@ -16,10 +16,13 @@ final class Lexer {
             Pattern.compile("\\{%[-+]?\\s*raw\\s*(-%\\}\\s*|%\\})", Pattern.UNICODE_CHARACTER_CLASS);
     private static final Pattern END_RAW =
             Pattern.compile("\\{%([-+]?)\\s*endraw\\s*(-%\\}\\s*|\\+%\\}|%\\}\\n?)", Pattern.UNICODE_CHARACTER_CLASS);
-    private static final Pattern NUMBER = Pattern.compile("\\d[\\d_]*(\\.\\d[\\d_]*)?([eE][-+]?\\d[\\d_]*)?");
+    private static final Pattern FLOAT = Pattern.compile(
+            "(\\d+_)*\\d+((\\.(\\d+_)*\\d+)?[eE][-+]?(\\d+_)*\\d+|\\.(\\d+_)*\\d+)");
+    private static final Pattern INTEGER = Pattern.compile(
+            "0[bB](_?[01])+|0[oO](_?[0-7])+|0[xX](_?\\p{XDigit})+|[1-9](_?\\d)*|0(_?0)*");
     private static final Pattern CODE =
             Pattern.compile("(x\\p{XDigit}{2}|u\\p{XDigit}{4}|U\\p{XDigit}{8})|[0-7]{1,3}"); // behind a backslash
-    private static final Pattern NAME = Pattern.compile("[\\p{L}_][\\p{L}\\p{N}_]*");
+    private static final Pattern NAME = Pattern.compile("\\w+", Pattern.UNICODE_CHARACTER_CLASS);
     private static final Pattern OPERATOR = Pattern.compile("//|\\*\\*|==|!=|>=|<=|[-+/*%~\\[\\](){}<>=.:|,;]");
 
     private final String source;
@@ -69,9 +72,12 @@ final class Lexer {
                 keep--;
             }
         } else if (sign != '+' && tag != '{') {
-            int lineBegin = source.lastIndexOf('\n', end - 1) + 1;
-            if ((lineBegin > at || lineStarts && lineBegin <= at) && isBlank(Math.max(lineBegin, at), end)) {
-                keep = Math.max(lineBegin, at);
+            int blank = end;
+            while (blank > at && source.charAt(blank - 1) != '\n' && isSpace(source.charAt(blank - 1))) {
+                blank--;
+            }
+            if (blank == at ? lineStarts : source.charAt(blank - 1) == '\n') {
+                keep = blank;
             }
         }
         if (keep > at) {
@@ -80,25 +86,18 @@ final class Lexer {
         at = end;
     }
 
-    private boolean isBlank(int from, int to) {
-        for (int i = from; i < to; i++) {
-            if (!isSpace(source.charAt(i))) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    static boolean isSpace(int character) {
-        return Character.isWhitespace(character) || Character.isSpaceChar(character) || character == 0x85;
+    private static boolean isSpace(int character) {
+        return Texts.isSpace(character);
     }
 
     private void comment() {
-        int end = source.indexOf("#}", at + 2);
+        boolean signed = at + 2 < source.length() && "-+".indexOf(source.charAt(at + 2)) >= 0;
+        int begin = at + (signed ? 3 : 2);
+        int end = source.indexOf("#}", begin);
         if (end < 0) {
             throw TemplateException.error("a comment has no end").in(lineAt(at));
         }
-        closed(end, end + 2);
+        closed(end + 2, end > begin ? source.charAt(end - 1) : ' ');
     }
 
     private void block() {
@@ -121,8 +120,11 @@ final class Lexer {
                 keep--;
             }
         } else if (end.group(1).isEmpty()) {
-            int lineBegin = source.lastIndexOf('\n', keep - 1) + 1;
-            keep = lineBegin > begin && isBlank(lineBegin, keep) ? lineBegin : keep;
+            int blank = keep;
+            while (blank > begin && source.charAt(blank - 1) != '\n' && isSpace(source.charAt(blank - 1))) {
+                blank--;
+            }
+            keep = blank > begin && source.charAt(blank - 1) == '\n' ? blank : keep;
         }
         if (keep > begin) {
             add(Kind.DATA, source.substring(begin, keep));
@@ -149,7 +151,7 @@ final class Lexer {
             boolean signed = source.charAt(at) == '-' || source.charAt(at) == '+' && close.equals("%}");
             if (depth == 0 && source.startsWith(close, signed ? at + 1 : at)) {
                 add(end, close);
-                closed(signed ? at + 1 : at, (signed ? at + 1 : at) + 2);
+                closed((signed ? at + 1 : at) + 2, signed ? source.charAt(at) : ' ');
                 return;
             }
             depth += token();
@@ -157,9 +159,8 @@ final class Lexer {
     }
 
     /** Goes on behind a tag, and behind the white space that it drops. */
-    private void closed(int close, int behind) {
-        char sign = source.charAt(close - 1);
-        boolean expression = source.startsWith("}}", close);
+    private void closed(int behind, char sign) {
+        boolean expression = source.startsWith("}}", behind - 2);
         at = behind;
         if (sign == '-') {
             while (at < source.length() && isSpace(source.charAt(at))) {
@@ -176,9 +177,9 @@ final class Lexer {
         char first = source.charAt(at);
         if (first == '"' || first == '\'') {
             text(first);
-        } else if (!match(NAME, Kind.NAME) && !number()) {
+        } else if (!number() && !name()) {
             if (!match(OPERATOR, Kind.OPERATOR)) {
-                throw TemplateException.error("'%c' is not expected", first).in(lineAt(at));
+                throw TemplateException.error("'%s' is not expected", source.substring(at, source.offsetByCodePoints(at, 1))).in(lineAt(at));
             }
             return switch (first) {
                 case '(', '[', '{' -> 1;
@@ -199,15 +200,25 @@ final class Lexer {
         return true;
     }
 
-    private boolean number() {
-        Matcher matcher = NUMBER.matcher(source).region(at, source.length());
-        if (!matcher.lookingAt()) {
+    private boolean name() {
+        if (!match(NAME, Kind.NAME)) {
             return false;
         }
-        boolean whole = matcher.group(1) == null && matcher.group(2) == null;
-        add(whole ? Kind.INTEGER : Kind.FLOAT, matcher.group().replace("_", ""));
-        at = matcher.end();
+        int first = tokens.getLast().text().codePointAt(0);
+        if (!Character.isUnicodeIdentifierStart(first) && first != '_') {
+            throw TemplateException.error("Invalid character in identifier").in(line);
+        }
         return true;
+    }
+
+    private boolean number() {
+        boolean afterPoint = at > 0 && source.charAt(at - 1) == '.';
+        if (!afterPoint && match(FLOAT, Kind.FLOAT) || match(INTEGER, Kind.INTEGER)) {
+            Token token = tokens.removeLast();
+            tokens.add(new Token(token.kind(), token.text().replace("_", ""), token.line()));
+            return true;
+        }
+        return false;
     }
 
     private void text(char quote) {
@@ -247,11 +258,24 @@ final class Lexer {
                 return code.end();
             }
         }
-        if ("xuU".indexOf(letter) >= 0) {
+        if (letter == 'N' && source.startsWith("{", i + 1) && source.indexOf('}', i) > 0) {
+            int end = source.indexOf('}', i);
+            text.appendCodePoint(named(source.substring(i + 2, end)));
+            return end + 1;
+        }
+        if ("xuUN".indexOf(letter) >= 0) {
             throw TemplateException.error("'\\%c' is not followed by a character's code", letter).in(lineAt(at));
         }
         text.append('\\').append(letter);
         return i + 1;
+    }
+
+    private int named(String name) {
+        try {
+            return Character.codePointOf(name);
+        } catch (IllegalArgumentException e) {
+            throw TemplateException.error("unknown Unicode character name").in(lineAt(at));
+        }
     }
 
     private void add(Kind kind, String text) {

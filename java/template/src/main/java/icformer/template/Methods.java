@@ -1,161 +1,144 @@
 package icformer.template;
 
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.function.IntPredicate;
-import java.util.function.Predicate;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The methods of texts, lists and mappings that change nothing. */
+/** What values have by name: methods and attributes of Python's types, and nothing that would change a value. */
 final class Methods {
+    private static final Set<String> LIST_CHANGES =
+            Set.of("append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove");
+    private static final Set<String> DICT_CHANGES = Set.of("clear", "pop", "popitem", "setdefault", "update");
+
     private Methods() {}
 
-    /** The method of that name, bound to a value; null if there is none. */
-    static @Nullable Callable of(Object value, String name) {
+    /** A method of a value. */
+    private interface Method {
+        Object call(Arguments arguments, Budget budget);
+    }
+
+    private static Callable bound(Method method) {
+        return (arguments, scope) -> method.call(arguments, scope.budget());
+    }
+
+    /** What a value has by that name, or null. */
+    static @Nullable Object of(Object value, String name, Budget budget) {
+        if (name.startsWith("__") && name.endsWith("__")) {
+            return Undefined.unsafe(value, name);
+        }
         return switch (value) {
-            case String text -> ofText(text, name);
-            case Map<?, ?> map -> ofMap(map, name);
-            case List<?> list -> ofList(list, name);
+            case Namespace namespace -> namespace.get(name, budget);
+            case Loop loop -> loop.get(name);
+            case Macro macro -> macro.get(name);
+            case Functions.Cycler cycler -> cycler.get(name);
+            case Functions.DictType type -> type.get(name);
+            case Functions.Self self -> self.get(name);
+            case String text -> TextMethods.of(text, false, name);
+            case Markup(String text) -> TextMethods.of(text, true, name);
+            case Tuple.Group group when name.equals("grouper") -> group.get(0);
+            case Tuple.Group group when name.equals("list") -> group.get(1);
+            case List<?> list -> listMethod(list, name);
+            case Dict dict -> dictMethod(dict, name);
+            case Long _, Boolean _, BigInteger _ -> wholeMethod(Values.requireWhole(value), name);
+            case Double real -> realMethod(real, name);
             default -> null;
         };
     }
 
-    private static @Nullable Callable ofText(String text, String name) {
-        return switch (name) {
-            case "strip" -> (arguments, _) -> strip(text, arguments, true, true);
-            case "lstrip" -> (arguments, _) -> strip(text, arguments, true, false);
-            case "rstrip" -> (arguments, _) -> strip(text, arguments, false, true);
-            case "lower" -> (_, _) -> Texts.lower(text);
-            case "upper" -> (_, _) -> Texts.upper(text);
-            case "title" -> (_, _) -> Texts.title(text);
-            case "capitalize" -> (_, _) -> Texts.capitalize(text);
-            case "startswith" -> (arguments, _) -> affix(arguments, text::startsWith);
-            case "endswith" -> (arguments, _) -> affix(arguments, text::endsWith);
-            case "removeprefix" -> (arguments, _) -> {
-                String prefix = Values.requireText(arguments.first(name));
-                return text.startsWith(prefix) ? text.substring(prefix.length()) : text;
-            };
-            case "removesuffix" -> (arguments, _) -> {
-                String suffix = Values.requireText(arguments.first(name));
-                return text.endsWith(suffix) ? text.substring(0, text.length() - suffix.length()) : text;
-            };
-            case "split", "rsplit" -> (arguments, budget) -> split(text, name, arguments, budget);
-            case "splitlines" -> (_, budget) -> {
-                budget.elements(text.length());
-                return new ArrayList<Object>(text.lines().toList());
-            };
-            case "replace" -> (arguments, budget) -> replace(text, arguments, budget);
-            case "find" -> (arguments, _) -> place(text, text.indexOf(Values.requireText(arguments.first(name))));
-            case "rfind" -> (arguments, _) -> place(text, text.lastIndexOf(Values.requireText(arguments.first(name))));
-            case "count" -> (arguments, _) -> (long) Texts.occurrences(text, Values.requireText(arguments.first(name)));
-            case "join" -> (arguments, budget) -> {
-                List<?> elements = Values.elements(arguments.first(name), budget);
-                elements.forEach(Values::requireText);
-                return join(text, elements, budget);
-            };
-            case "isdigit" -> (_, _) -> all(text, Character::isDigit);
-            case "isalpha" -> (_, _) -> all(text, Character::isLetter);
-            case "isalnum" -> (_, _) -> all(text, Character::isLetterOrDigit);
-            case "isspace" -> (_, _) -> all(text, Lexer::isSpace);
-            case "islower" -> (_, _) -> Tests.isLower(text);
-            case "isupper" -> (_, _) -> Tests.isUpper(text);
-            default -> null;
-        };
-    }
-
-    private static String strip(String text, Arguments arguments, boolean begin, boolean end) {
-        @Nullable Object[] given = arguments.bind("strip", "chars");
-        return Texts.strip(text, given[0] == None.NONE ? "" : Arguments.text(given[0], ""), begin, end);
-    }
-
-    private static boolean affix(Arguments arguments, Predicate<String> has) {
-        Object affix = arguments.first("startswith");
-        return affix instanceof Tuple several
-                ? several.stream().anyMatch(one -> has.test(Values.requireText(one)))
-                : has.test(Values.requireText(affix));
-    }
-
-    private static List<Object> split(String text, String name, Arguments arguments, Budget budget) {
-        @Nullable Object[] given = arguments.bind(name, "sep", "maxsplit");
-        int limit = Arguments.integer(given[1], -1);
-        if (given[0] == null || given[0] == None.NONE) {
-            budget.elements(text.length() / 2 + 1);
-            return name.equals("split") ? Texts.words(text, limit) : Texts.wordsFromEnd(text, limit);
+    private static @Nullable Object listMethod(List<?> list, String name) {
+        if (list instanceof Range range && Set.of("start", "stop", "step").contains(name)) {
+            return range.get(name);
         }
-        String separator = Values.requireText(given[0]);
-        budget.text(text.length());
-        budget.elements(Texts.occurrences(text, separator) + 1L);
-        return name.equals("split") ? Texts.split(text, separator, limit) : Texts.splitFromEnd(text, separator, limit);
+        if (Values.isList(list) && LIST_CHANGES.contains(name)) {
+            return Undefined.unsafe(list, name);
+        }
+        return switch (name) {
+            case "count" -> bound((arguments, budget) -> {
+                Object wanted = arguments.bindPositional(name, 1, 1)[0];
+                return list.stream().filter(element -> Operators.equal(element, wanted, budget)).count();
+            });
+            case "index" -> bound((arguments, budget) -> index(list, arguments, budget));
+            case "copy" -> Values.isList(list) ? bound((_, budget) -> Values.list(list, budget)) : null;
+            default -> null;
+        };
     }
 
-    private static String replace(String text, Arguments arguments, Budget budget) {
-        @Nullable Object[] given = arguments.bind("replace", "old", "new", "count");
-        return Texts.replace(
-                text, Arguments.text(given[0], ""), Arguments.text(given[1], ""), Arguments.integer(given[2], -1), budget);
+    private static Object index(List<?> list, Arguments arguments, Budget budget) {
+        @Nullable Object[] given = arguments.bindPositional("index", 1, 3);
+        long from = given[1] == null ? 0 : Values.requireIndex(given[1]);
+        long to = given[2] == null ? list.size() : Values.requireIndex(given[2]);
+        from = Math.clamp(from < 0 ? from + list.size() : from, 0, list.size());
+        to = Math.clamp(to < 0 ? to + list.size() : to, 0, list.size());
+        for (long i = from; i < to; i++) {
+            if (Operators.equal(list.get((int) i), given[0], budget)) {
+                return i;
+            }
+        }
+        throw TemplateException.error("the value is not in the list");
     }
 
-    private static long place(String text, int index) {
-        return index < 0 ? -1 : text.codePointCount(0, index);
+    private static @Nullable Object dictMethod(Dict dict, String name) {
+        if (DICT_CHANGES.contains(name)) {
+            return Undefined.unsafe(dict, name);
+        }
+        return switch (name) {
+            case "get" -> bound((arguments, budget) -> {
+                @Nullable Object[] given = arguments.bindPositional(name, 1, 2);
+                Object value = dict.get(given[0], budget);
+                return value != null ? value : given[1] != null ? given[1] : None.NONE;
+            });
+            case "keys" -> bound((_, budget) -> new Dict.View(name, dict.keys(budget)));
+            case "values" -> bound((_, budget) -> new Dict.View(name, dict.values(budget)));
+            case "items" -> bound((_, budget) -> new Dict.View(name, dict.tuples(budget)));
+            case "copy" -> bound((_, budget) -> {
+                Dict copy = new Dict();
+                copy.putAll(dict, budget);
+                return copy;
+            });
+            case "fromkeys" -> bound(Functions::fromKeys);
+            default -> null;
+        };
     }
 
-    static String join(String separator, List<?> elements, Budget budget) {
-        StringBuilder joined = new StringBuilder();
-        String between = "";
+    private static @Nullable Object wholeMethod(BigInteger number, String name) {
+        return switch (name) {
+            case "real", "numerator" -> Numbers.whole(number);
+            case "imag" -> 0L;
+            case "denominator" -> 1L;
+            case "bit_length" -> bound((_, _) -> (long) number.abs().bitLength());
+            case "bit_count" -> bound((_, _) -> (long) number.abs().bitCount());
+            case "conjugate" -> bound((_, _) -> Numbers.whole(number));
+            case "as_integer_ratio" -> bound((_, _) -> Tuple.of(Numbers.whole(number), 1L));
+            default -> null;
+        };
+    }
+
+    private static @Nullable Object realMethod(double number, String name) {
+        return switch (name) {
+            case "real" -> number;
+            case "imag" -> 0.0;
+            case "is_integer" -> bound((_, _) -> number == Math.rint(number) && Double.isFinite(number));
+            case "conjugate" -> bound((_, _) -> number);
+            default -> null;
+        };
+    }
+
+    /** Texts, or texts and safe texts, joined as {@code separator.join(elements)} does it. */
+    static Object join(String separator, boolean safe, List<Object> elements, Budget budget) {
+        List<String> parts = new ArrayList<>(elements.size());
         for (Object element : elements) {
-            String text = Values.text(element, budget);
-            budget.text((long) between.length() + text.length());
-            joined.append(between).append(text);
-            between = separator;
+            if (safe) {
+                parts.add(Markup.escape(element, budget).text());
+            } else if (Values.isText(element)) {
+                parts.add(Values.requireText(element));
+            } else {
+                Values.require(element);
+                throw TemplateException.error("a str is wanted to join, not a %s", Values.type(element));
+            }
         }
-        return joined.toString();
-    }
-
-    private static boolean all(String text, IntPredicate condition) {
-        return !text.isEmpty() && text.codePoints().allMatch(condition);
-    }
-
-    private static @Nullable Callable ofMap(Map<?, ?> map, String name) {
-        return switch (name) {
-            case "get" -> (arguments, _) -> {
-                @Nullable Object[] given = arguments.bind("get", "key", "default");
-                Object element = map.get(Values.requireKey(arguments.first(name)));
-                return element != null ? element : given[1] != null ? given[1] : None.NONE;
-            };
-            case "items" -> (_, budget) -> items(map, budget);
-            case "keys" -> (_, budget) -> {
-                budget.list(map.size());
-                return new ArrayList<Object>(map.keySet());
-            };
-            case "values" -> (_, budget) -> {
-                budget.list(map.size());
-                return new ArrayList<Object>(map.values());
-            };
-            default -> null;
-        };
-    }
-
-    static List<Object> items(Map<?, ?> map, Budget budget) {
-        budget.elements(map.size());
-        List<Object> items = new ArrayList<>();
-        map.forEach((key, value) -> items.add(new Tuple(List.of(key, value))));
-        return items;
-    }
-
-    private static @Nullable Callable ofList(List<?> list, String name) {
-        return switch (name) {
-            case "index" -> (arguments, budget) -> {
-                Object element = arguments.first(name);
-                for (int i = 0; i < list.size(); i++) {
-                    if (Values.equal(list.get(i), element, budget)) {
-                        return (long) i;
-                    }
-                }
-                throw TemplateException.error("the list does not hold what its index is asked of");
-            };
-            case "count" -> (arguments, budget) ->
-                    list.stream().filter(element -> Values.equal(element, arguments.first(name), budget)).count();
-            default -> null;
-        };
+        String joined = Texts.join(separator, parts, budget);
+        return safe ? new Markup(joined) : joined;
     }
 }

@@ -1,22 +1,28 @@
 package icformer.template;
 
-import java.util.HashMap;
-import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
-/** What {@code namespace()} makes: attributes that can be set from within loops. */
+/** What {@code namespace()} makes: values that can be set from within loops. */
 final class Namespace {
-    private final Map<String, Object> attributes;
+    private final Dict values;
 
-    Namespace(Map<String, Object> attributes) {
-        this.attributes = new HashMap<>(attributes);
+    Namespace(Dict values) {
+        this.values = values;
+        values.items().forEach(item -> check(item.key()));
     }
 
-    Object get(String name) {
-        Object value = attributes.get(name);
-        return value != null ? value : new Undefined("the namespace has no attribute '" + name + "'");
+    @Nullable Object get(String name, Budget budget) {
+        return values.get(name, budget);
     }
 
-    void set(String name, Object value) {
-        attributes.put(name, value);
+    void set(String name, Object value, Budget budget) {
+        check(name);
+        values.put(name, value, budget);
+    }
+
+    private static void check(Object name) {
+        if (name instanceof String text && text.startsWith("_")) {
+            throw TemplateException.error("a namespace cannot have an attribute '%s': it begins with an underscore", text);
+        }
     }
 }

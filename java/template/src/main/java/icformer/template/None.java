@@ -1,7 +1,6 @@
 package icformer.template;
 
-/** Python's {@code None}. */
+/** The value of {@code none}. */
 enum None {
-    /** The only one. */
     NONE
 }

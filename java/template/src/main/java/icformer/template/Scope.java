@@ -4,33 +4,61 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Variables by name; what it does not have is looked up in the scope around it. */
+/** The variables of a template, a loop's round, a macro's call, within those around it. */
 final class Scope {
-    private final @Nullable Scope around;
+    private final @Nullable Scope outer;
+    private final Rendering rendering;
     private final Map<String, Object> variables = new HashMap<>();
-    private final Budget budget;
+    private final boolean autoescape;
 
-    Scope(Map<String, Object> variables, Budget budget) {
-        this.around = null;
-        this.budget = budget;
-        this.variables.putAll(variables);
+    private Scope(@Nullable Scope outer, Rendering rendering, boolean autoescape) {
+        this.outer = outer;
+        this.rendering = rendering;
+        this.autoescape = autoescape;
     }
 
-    private Scope(Scope around) {
-        this.around = around;
-        this.budget = around.budget;
+    /** The outermost scope of a rendering. */
+    static Scope of(Rendering rendering) {
+        return new Scope(null, rendering, false);
     }
 
     Scope inner() {
-        return new Scope(this);
+        return inner(autoescape);
+    }
+
+    Scope inner(boolean escaping) {
+        budget().elements(1);
+        return new Scope(this, rendering, escaping);
+    }
+
+    /** The scope of the template itself. */
+    Scope outermost() {
+        Scope scope = this;
+        while (scope.outer != null) {
+            scope = scope.outer;
+        }
+        return scope;
+    }
+
+    Rendering rendering() {
+        return rendering;
     }
 
     Budget budget() {
-        return budget;
+        return rendering.budget();
+    }
+
+    /** Whether what is printed here is escaped. */
+    boolean autoescape() {
+        return autoescape;
+    }
+
+    void set(String name, Object value) {
+        variables.put(name, value);
     }
 
     Object get(String name) {
-        for (Scope scope = this; scope != null; scope = scope.around) {
+        for (Scope scope = this; scope != null; scope = scope.outer) {
             Object value = scope.variables.get(name);
             if (value != null) {
                 return value;
@@ -39,7 +67,8 @@ final class Scope {
         return new Undefined("'" + name + "' is undefined");
     }
 
-    void set(String name, Object value) {
-        variables.put(name, value);
+    /** A text that this scope has written, marked as safe where it escapes. */
+    Object written(String text) {
+        return autoescape ? new Markup(text) : text;
     }
 }

@@ -1,8 +1,7 @@
 package icformer.template;
 
-import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** A part of a template that writes text or changes variables. */
@@ -34,12 +33,14 @@ interface Statement {
     }
 
     private static void write(String text, Scope scope, StringBuilder out) {
-        scope.budget().text(text.length());
-        if (out.length() > Template.LONGEST_OUTPUT - text.length()) {
-            throw new TemplateException(
-                    TemplateException.Kind.LIMIT, "the template writes more than " + Template.LONGEST_OUTPUT + " characters");
-        }
+        scope.budget().write(text.length());
         out.append(text);
+    }
+
+    /** Writes a value, escaped where that is wanted. */
+    private static void print(Object value, Scope scope, StringBuilder out) {
+        Budget budget = scope.budget();
+        write(scope.autoescape() ? Markup.escape(value, budget).text() : Repr.text(value, budget), scope, out);
     }
 
     /** Text outside of tags. */
@@ -52,15 +53,24 @@ interface Statement {
     }
 
     /** <code>{{ value }}</code> */
-    record Print(Expression value, int line) implements Statement {
+    record Print(Expression value) implements Statement {
+        @Override
+        public Outcome run(Scope scope, StringBuilder out) {
+            print(value.evaluate(scope), scope, out);
+            return Outcome.NEXT;
+        }
+    }
+
+    /** A statement with the line it stands in, for messages. */
+    record Located(Statement statement, int line) implements Statement {
         @Override
         public Outcome run(Scope scope, StringBuilder out) {
             try {
-                write(Values.text(value.evaluate(scope), scope.budget()), scope, out);
+                scope.budget().step();
+                return statement.run(scope, out);
             } catch (TemplateException e) {
                 throw e.in(line);
             }
-            return Outcome.NEXT;
         }
     }
 
@@ -73,47 +83,61 @@ interface Statement {
     }
 
     /** {@code if}, with as many {@code elif} as there are further conditions, and {@code else}. */
-    record If(List<Expression> conditions, List<List<Statement>> bodies, List<Statement> otherwise, int line)
-            implements Statement {
+    record If(List<Expression> conditions, List<List<Statement>> bodies, List<Statement> otherwise) implements Statement {
         @Override
         public Outcome run(Scope scope, StringBuilder out) {
             for (int i = 0; i < conditions.size(); i++) {
-                if (holds(conditions.get(i), scope)) {
+                if (Values.isTrue(conditions.get(i).evaluate(scope))) {
                     return Statement.run(bodies.get(i), scope, out);
                 }
             }
             return Statement.run(otherwise, scope, out);
         }
-
-        private boolean holds(Expression condition, Scope scope) {
-            try {
-                return Values.isTrue(condition.evaluate(scope));
-            } catch (TemplateException e) {
-                throw e.in(line);
-            }
-        }
     }
 
-    /** {@code for names in values if condition}, and {@code else} for no values at all. */
+    /** {@code for target in values if condition}, and {@code else} for no values at all. */
     record For(
-            List<String> names,
+            Expression.Target target,
             Expression values,
             @Nullable Expression condition,
+            boolean recursive,
             List<Statement> body,
-            List<Statement> otherwise,
-            int line)
+            List<Statement> otherwise)
             implements Statement {
         @Override
         public Outcome run(Scope scope, StringBuilder out) {
-            List<Object> elements = elements(scope);
-            if (elements.isEmpty()) {
-                return Statement.run(otherwise, scope, out);
+            Object over = values.evaluate(scope);
+            if (!recursive) {
+                return loop(over, scope, null, 0, out);
             }
-            for (int i = 0; i < elements.size(); i++) {
-                scope.budget().step();
+            print(recur(over, 0, scope, scope), scope, out);
+            return Outcome.NEXT;
+        }
+
+        private Object recur(Object over, int depth, Scope scope, Scope caller) {
+            StringBuilder text = new StringBuilder();
+            loop(over, scope, (inner, level, from) -> recur(inner, level, scope, from), depth, text);
+            return caller.written(text.toString());
+        }
+
+        private Outcome loop(Object over, Scope scope, Loop.@Nullable Recursion recursion, int depth, StringBuilder out) {
+            Budget budget = scope.budget();
+            Iterator<Object> elements = Values.iterate(over, budget);
+            Object counted = over;
+            if (condition != null) {
+                elements = selected(elements, condition, scope);
+                counted = new Generator(elements);
+            }
+            Loop loop = new Loop(counted, elements, recursion, depth, budget);
+            Object element = loop.next();
+            if (element == null) {
+                return Statement.run(otherwise, scope.inner(), out);
+            }
+            for (; element != null; element = loop.next()) {
+                budget.step();
                 Scope inner = scope.inner();
-                bind(elements.get(i), inner);
-                inner.set("loop", new Loop(elements, i));
+                target.assign(element, inner);
+                inner.set("loop", loop);
                 if (Statement.run(body, inner, out) == Outcome.BREAK) {
                     break;
                 }
@@ -121,147 +145,129 @@ interface Statement {
             return Outcome.NEXT;
         }
 
-        private List<Object> elements(Scope scope) {
-            try {
-                List<Object> elements = new ArrayList<>();
-                for (Object element : Values.elements(values.evaluate(scope), scope.budget())) {
-                    scope.budget().step();
-                    if (condition == null || holds(condition, element, scope)) {
-                        elements.add(element);
+        private Iterator<Object> selected(Iterator<Object> elements, Expression test, Scope scope) {
+            return new Lazy() {
+                @Override
+                @Nullable Object compute() {
+                    while (elements.hasNext()) {
+                        Object element = elements.next();
+                        Scope inner = scope.inner();
+                        target.assign(element, inner);
+                        if (Values.isTrue(test.evaluate(inner))) {
+                            return element;
+                        }
                     }
+                    return null;
                 }
-                return elements;
-            } catch (TemplateException e) {
-                throw e.in(line);
-            }
-        }
-
-        private void bind(Object element, Scope scope) {
-            try {
-                assign(names, element, scope);
-            } catch (TemplateException e) {
-                throw e.in(line);
-            }
-        }
-
-        private boolean holds(Expression test, Object element, Scope scope) {
-            Scope inner = scope.inner();
-            assign(names, element, inner);
-            return Values.isTrue(test.evaluate(inner));
+            };
         }
     }
 
-    /** Gives one name a value, or several names the elements of a value. */
-    static void assign(List<String> names, Object value, Scope scope) {
-        if (names.size() == 1) {
-            scope.set(names.getFirst(), value);
-            return;
-        }
-        List<?> elements = Values.elements(value, scope.budget());
-        if (elements.size() != names.size()) {
-            throw TemplateException.error("%d names cannot share %d values", names.size(), elements.size());
-        }
-        for (int i = 0; i < names.size(); i++) {
-            scope.set(names.get(i), elements.get(i));
-        }
-    }
-
-    /** {@code set names = value} */
-    record Set(List<String> names, Expression value, int line) implements Statement {
+    /** {@code set target = value} */
+    record Set(Expression.Target target, Expression value) implements Statement {
         @Override
         public Outcome run(Scope scope, StringBuilder out) {
-            try {
-                assign(names, value.evaluate(scope), scope);
-            } catch (TemplateException e) {
-                throw e.in(line);
-            }
+            target.assign(value.evaluate(scope), scope);
             return Outcome.NEXT;
         }
     }
 
-    /** {@code set namespace.attribute = value} */
-    record SetAttribute(String namespace, String attribute, Expression value, int line) implements Statement {
-        @Override
-        public Outcome run(Scope scope, StringBuilder out) {
-            try {
-                if (!(scope.get(namespace) instanceof Namespace target)) {
-                    throw TemplateException.error("'%s' is no namespace: nothing in it can be set", namespace);
-                }
-                target.set(attribute, value.evaluate(scope));
-            } catch (TemplateException e) {
-                throw e.in(line);
-            }
-            return Outcome.NEXT;
-        }
-    }
-
-    /** {@code set name}, or {@code filter}: what a body writes, filtered; it is printed where there is no name. */
-    record Capture(@Nullable String name, List<Statement> body, List<Expression.Filtered> filters, int line)
+    /** {@code set target}, or {@code filter}: what a body writes, filtered; it is printed where there is no target. */
+    record Capture(Expression.@Nullable Target target, List<Statement> body, List<Expression.Filtered> filters)
             implements Statement {
         @Override
         public Outcome run(Scope scope, StringBuilder out) {
-            try {
-                Object value = render(body, scope.inner());
-                for (Expression.Filtered filter : filters) {
-                    value = Filters.apply(filter.name(), value, filter.arguments().evaluate(scope), scope.budget());
-                }
-                if (name == null) {
-                    write(Values.text(value, scope.budget()), scope, out);
-                } else {
-                    scope.set(name, value);
-                }
-            } catch (TemplateException e) {
-                throw e.in(line);
+            Scope inner = scope.inner();
+            StringBuilder text = new StringBuilder();
+            Outcome outcome = Statement.run(body, inner, text);
+            if (outcome != Outcome.NEXT) {
+                return outcome;
+            }
+            Object value = scope.written(text.toString());
+            for (Expression.Filtered filter : filters) {
+                value = filter.apply(value, inner);
+            }
+            if (target == null) {
+                write(Repr.text(value, scope.budget()), scope, out);
+            } else {
+                target.assign(scope.autoescape() ? new Markup(Repr.text(value, scope.budget())) : value, scope);
             }
             return Outcome.NEXT;
         }
     }
 
-    /** {@code with names = values} */
-    record With(List<String> names, List<Expression> values, List<Statement> body) implements Statement {
+    /** {@code with targets = values} */
+    record With(List<Expression.Target> targets, List<Expression> values, List<Statement> body) implements Statement {
         @Override
         public Outcome run(Scope scope, StringBuilder out) {
             Scope inner = scope.inner();
-            for (int i = 0; i < names.size(); i++) {
-                inner.set(names.get(i), values.get(i).evaluate(scope));
+            for (int i = 0; i < targets.size(); i++) {
+                targets.get(i).assign(values.get(i).evaluate(scope), inner);
             }
             return Statement.run(body, inner, out);
         }
     }
 
-    /** Statements that are run as they come. */
-    record Group(List<Statement> body) implements Statement {
+    /** {@code autoescape escaping} */
+    record Autoescape(Expression escaping, List<Statement> body) implements Statement {
         @Override
         public Outcome run(Scope scope, StringBuilder out) {
-            return Statement.run(body, scope, out);
+            return Statement.run(body, scope.inner(Values.isTrue(escaping.evaluate(scope))), out);
         }
     }
 
-    /** {@code macro name(parameters)}; a parameter without a default is undefined where it is not given. */
-    record Macro(String name, List<String> parameters, Map<String, Expression> defaults, List<Statement> body)
-            implements Statement {
+    /** Statements that are run where they stand, with variables of their own. */
+    record Group(List<Statement> body) implements Statement {
         @Override
         public Outcome run(Scope scope, StringBuilder out) {
-            Callable macro = (arguments, _) -> call(arguments, scope);
-            scope.set(name, macro);
+            return Statement.run(body, scope.inner(), out);
+        }
+    }
+
+    /** {@code block name}: sees the outermost variables alone, unless it is {@code scoped}. */
+    record Block(String name, boolean scoped, boolean required) implements Statement {
+        @Override
+        public Outcome run(Scope scope, StringBuilder out) {
+            if (required) {
+                throw TemplateException.error("Required block '%s' not found", name);
+            }
+            List<Statement> body = scope.rendering().blocks().get(name);
+            if (body == null) {
+                throw TemplateException.error("block '%s' is not defined", name);
+            }
+            scope.budget().enter();
+            try {
+                Statement.run(body, scoped ? scope.inner() : scope.outermost().inner(scope.autoescape()), out);
+            } finally {
+                scope.budget().leave();
+            }
             return Outcome.NEXT;
         }
+    }
 
-        private Object call(Arguments arguments, Scope around) {
-            @Nullable Object[] given = arguments.bind("macro '" + name + "'", parameters.toArray(String[]::new));
-            Scope scope = around.inner();
-            for (int i = 0; i < given.length; i++) {
-                Object value = given[i];
-                String parameter = parameters.get(i);
-                Expression fallback = defaults.get(parameter);
-                if (value == null) {
-                    value = fallback == null
-                            ? new Undefined("parameter '" + parameter + "' was not given")
-                            : fallback.evaluate(scope);
-                }
-                scope.set(parameter, value);
-            }
-            return render(body, scope);
+    /** {@code macro} */
+    record MacroDefinition(Macro.Signature signature, List<Statement> body) implements Statement {
+        @Override
+        public Outcome run(Scope scope, StringBuilder out) {
+            scope.set(signature.name(), new Macro(signature, body, scope));
+            return Outcome.NEXT;
+        }
+    }
+
+    /** {@code call}: a call of a macro that is handed the body as {@code caller}. */
+    record CallBlock(Expression.Call call, Macro.Signature signature, List<Statement> body) implements Statement {
+        @Override
+        public Outcome run(Scope scope, StringBuilder out) {
+            write(Repr.text(call.call(scope, new Macro(signature, body, scope)), scope.budget()), scope, out);
+            return Outcome.NEXT;
+        }
+    }
+
+    /** {@code include}, {@code import}, {@code from} and {@code extends}: there are no other templates. */
+    record Missing(String tag) implements Statement {
+        @Override
+        public Outcome run(Scope scope, StringBuilder out) {
+            throw TemplateException.unsupported("the statement '%s' is not known: there are no other templates", tag);
         }
     }
 }

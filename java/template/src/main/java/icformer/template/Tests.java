@@ -1,15 +1,16 @@
 package icformer.template;
 
 import java.util.List;
-import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 
 /** What can stand behind {@code is}. */
 final class Tests {
     private static final Set<String> NAMES = Set.of(
-            "defined", "undefined", "none", "true", "false", "boolean", "integer", "float", "number", "string", "mapping",
-            "sequence", "iterable", "callable", "odd", "even", "divisibleby", "eq", "equalto", "==", "ne", "!=", "lt",
-            "lessthan", "<", "le", "<=", "gt", "greaterthan", ">", "ge", ">=", "in", "sameas", "lower", "upper");
+            "odd", "even", "divisibleby", "defined", "undefined", "filter", "test", "none", "boolean", "false", "true",
+            "integer", "float", "lower", "upper", "string", "mapping", "number", "sequence", "iterable", "callable", "sameas",
+            "escaped", "in", "==", "eq", "equalto", "!=", "ne", ">", "gt", "greaterthan", "ge", ">=", "<", "lt", "lessthan",
+            "<=", "le");
 
     private Tests() {}
 
@@ -18,6 +19,21 @@ final class Tests {
     }
 
     static boolean holds(String name, Object value, Arguments arguments, Budget budget) {
+        if (!arguments.named().isEmpty()) {
+            throw TemplateException.error("the test '%s' takes no argument by name here", name);
+        }
+        return switch (name) {
+            case "divisibleby", "sameas", "in", "==", "eq", "equalto", "!=", "ne", ">", "gt", "greaterthan", "ge", ">=", "<",
+                    "lt", "lessthan", "<=", "le" -> compares(
+                    name, value, Objects.requireNonNull(arguments.bindPositional(name, 1, 1)[0]), budget);
+            default -> {
+                arguments.bindPositional(name, 0, 0);
+                yield is(name, value, budget);
+            }
+        };
+    }
+
+    private static boolean is(String name, Object value, Budget budget) {
         return switch (name) {
             case "defined" -> !(value instanceof Undefined);
             case "undefined" -> value instanceof Undefined;
@@ -25,51 +41,56 @@ final class Tests {
             case "true" -> Boolean.TRUE.equals(value);
             case "false" -> Boolean.FALSE.equals(value);
             case "boolean" -> value instanceof Boolean;
-            case "integer" -> value instanceof Long;
+            case "integer" -> Values.isWhole(value) && !(value instanceof Boolean);
             case "float" -> value instanceof Double;
             case "number" -> Values.isNumber(value);
-            case "string" -> value instanceof String;
-            case "mapping" -> value instanceof Map<?, ?>;
-            case "sequence" -> value instanceof String || value instanceof List<?> || value instanceof Map<?, ?>
+            case "string" -> Values.isText(value);
+            case "mapping" -> value instanceof Dict;
+            case "sequence" -> Values.isText(value) || value instanceof List<?> || value instanceof Dict
                     || value instanceof Undefined;
-            case "iterable" -> value instanceof String || value instanceof List<?> || value instanceof Map<?, ?>
-                    || value instanceof Undefined;
-            case "callable" -> value instanceof Callable;
-            case "odd" -> Values.equal(Values.arithmetic("%", value, 2L), 1L, budget);
-            case "even" -> Values.equal(Values.arithmetic("%", value, 2L), 0L, budget);
-            case "divisibleby" -> Values.equal(Values.arithmetic("%", value, arguments.first(name)), 0L, budget);
-            case "in" -> Values.contains(arguments.first(name), value, budget);
-            case "sameas" -> isSame(value, arguments.first(name));
-            case "lower" -> isLower(Values.text(value, budget));
-            case "upper" -> isUpper(Values.text(value, budget));
-            default -> compares(name, value, arguments.first(name), budget);
+            case "iterable" -> isIterable(value);
+            case "callable" -> value instanceof Callable || value instanceof Undefined;
+            case "odd" -> remainder(value, 2L, budget, 1L);
+            case "even" -> remainder(value, 2L, budget, 0L);
+            case "lower" -> Texts.isLower(Repr.text(value, budget));
+            case "upper" -> Texts.isUpper(Repr.text(value, budget));
+            case "escaped" -> value instanceof Markup;
+            case "filter" -> Filters.isKnown(String.valueOf(Dict.hashable(value, budget)));
+            case "test" -> isKnown(String.valueOf(Dict.hashable(value, budget)));
+            default -> throw TemplateException.unsupported("No test named '%s'.", name);
         };
     }
 
-    /** Whether a text has cased letters, and all of them are lower case. */
-    static boolean isLower(String text) {
-        return text.equals(Texts.lower(text)) && !text.equals(Texts.upper(text));
+    private static boolean isIterable(Object value) {
+        return Values.isText(value)
+                || value instanceof List<?>
+                || value instanceof Dict
+                || value instanceof Dict.View
+                || value instanceof Generator
+                || value instanceof Loop
+                || value instanceof Undefined;
     }
 
-    /** Whether a text has cased letters, and all of them are upper case. */
-    static boolean isUpper(String text) {
-        return text.equals(Texts.upper(text)) && !text.equals(Texts.lower(text));
+    private static boolean remainder(Object value, Object divisor, Budget budget, Object wanted) {
+        return Operators.equal(Operators.apply("%", value, divisor, budget), wanted, budget);
+    }
+
+    private static boolean compares(String name, Object value, Object other, Budget budget) {
+        return switch (name) {
+            case "divisibleby" -> remainder(value, other, budget, 0L);
+            case "in" -> Operators.contains(other, value, budget);
+            case "sameas" -> isSame(value, other);
+            case "eq", "equalto", "==" -> Operators.equal(value, other, budget);
+            case "ne", "!=" -> !Operators.equal(value, other, budget);
+            case "lt", "lessthan", "<" -> Operators.ordered("<", value, other, budget);
+            case "le", "<=" -> Operators.ordered("<=", value, other, budget);
+            case "gt", "greaterthan", ">" -> Operators.ordered(">", value, other, budget);
+            default -> Operators.ordered(">=", value, other, budget);
+        };
     }
 
     private static boolean isSame(Object value, Object other) {
         boolean scalar = value instanceof String || Values.isNumber(value);
         return scalar ? value.equals(other) : value == other;
-    }
-
-    private static boolean compares(String name, Object value, Object other, Budget budget) {
-        return switch (name) {
-            case "eq", "equalto", "==" -> Values.equal(value, other, budget);
-            case "ne", "!=" -> !Values.equal(value, other, budget);
-            case "lt", "lessthan", "<" -> Values.compare(value, other, budget) < 0;
-            case "le", "<=" -> Values.compare(value, other, budget) <= 0;
-            case "gt", "greaterthan", ">" -> Values.compare(value, other, budget) > 0;
-            case "ge", ">=" -> Values.compare(value, other, budget) >= 0;
-            default -> throw TemplateException.unsupported("the test '%s' is not known", name);
-        };
     }
 }

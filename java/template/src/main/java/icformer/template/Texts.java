@@ -1,220 +1,94 @@
 package icformer.template;
 
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
+import java.util.PrimitiveIterator;
+import java.util.function.IntPredicate;
+import org.jspecify.annotations.Nullable;
 
-/** Strings as Python sees them: their elements are code points, not chars. */
+/** Strings as Python sees them: their elements are code points, not chars. Every function accounts for what it reads. */
 final class Texts {
     private Texts() {}
 
-    static int length(String text) {
+    // ---- Characters ----------------------------------------------------------------------------------------------------
+
+    static int length(String text, Budget budget) {
+        budget.read(text.length());
         return text.codePointCount(0, text.length());
     }
 
-    /** Characters from, inclusive, to to, exclusive. */
-    static String part(String text, int from, int to) {
-        int begin = text.offsetByCodePoints(0, from);
-        return text.substring(begin, text.offsetByCodePoints(begin, to - from));
-    }
-
     /** Every character as a text of its own. */
-    static List<Object> characters(String text) {
-        List<Object> characters = new ArrayList<>(text.length());
-        text.codePoints().forEach(point -> characters.add(Character.toString(point)));
-        return characters;
+    static Iterator<Object> characters(String text, Budget budget) {
+        PrimitiveIterator.OfInt points = text.codePoints().iterator();
+        return new Iterator<>() {
+            @Override
+            public boolean hasNext() {
+                return points.hasNext();
+            }
+
+            @Override
+            public Object next() {
+                budget.step();
+                return Character.toString(points.nextInt());
+            }
+        };
     }
 
-    static String join(List<?> texts) {
-        StringBuilder joined = new StringBuilder();
-        texts.forEach(joined::append);
-        return joined.toString();
+    /** The character at a place, counted from the end where that is negative; nothing outside of the text. */
+    static @Nullable String characterAt(String text, long index, Budget budget) {
+        int length = length(text, budget);
+        long place = index < 0 ? index + length : index;
+        if (place < 0 || place >= length) {
+            return null;
+        }
+        int begin = text.offsetByCodePoints(0, (int) place);
+        return text.substring(begin, text.offsetByCodePoints(begin, 1));
+    }
+
+    /** {@code count} characters from the one at {@code from}, each {@code step} from the one before. */
+    static String slice(String text, int from, long step, int count, Budget budget) {
+        budget.text(text.length());
+        if (count == 0) {
+            return "";
+        }
+        if (step == 1) {
+            int begin = text.offsetByCodePoints(0, from);
+            return text.substring(begin, text.offsetByCodePoints(begin, count));
+        }
+        int[] points = text.codePoints().toArray();
+        StringBuilder part = new StringBuilder(count);
+        for (int i = 0; i < count; i++) {
+            part.appendCodePoint(points[(int) (from + i * step)]);
+        }
+        return part.toString();
     }
 
     /** By code points. */
-    static int compare(String left, String right) {
-        int[] a = left.codePoints().toArray();
-        int[] b = right.codePoints().toArray();
-        return Arrays.compare(a, b);
-    }
-
-    /** Without characters of a set, or without white space where it is empty, at the begin, the end or both. */
-    static String strip(String text, String set, boolean begin, boolean end) {
-        int from = 0;
-        int to = text.length();
-        while (begin && from < to && isIn(text.codePointAt(from), set)) {
-            from += Character.charCount(text.codePointAt(from));
-        }
-        while (end && from < to && isIn(text.codePointBefore(to), set)) {
-            to -= Character.charCount(text.codePointBefore(to));
-        }
-        return text.substring(from, to);
-    }
-
-    private static boolean isIn(int point, String set) {
-        return set.isEmpty() ? Lexer.isSpace(point) : set.indexOf(point) >= 0;
-    }
-
-    static String capitalize(String text) {
-        return text.isEmpty()
-                ? text
-                : upper(part(text, 0, 1)) + lower(text.substring(text.offsetByCodePoints(0, 1)));
-    }
-
-    static String upper(String text) {
-        return text.toUpperCase(Locale.ROOT);
-    }
-
-    static String lower(String text) {
-        return text.toLowerCase(Locale.ROOT);
-    }
-
-    /** Letters behind something else than a letter in upper case, the others in lower case. */
-    static String title(String text) {
-        StringBuilder title = new StringBuilder();
-        boolean inWord = false;
-        for (int at = 0; at < text.length(); ) {
-            int point = text.codePointAt(at);
-            String character = Character.toString(point);
-            title.append(inWord ? lower(character) : upper(character));
-            inWord = Character.isLetter(point);
-            at += Character.charCount(point);
-        }
-        return title.toString();
-    }
-
-    /** Divided at a separator, at most {@code limit} times where it is not negative. */
-    static List<Object> split(String text, String separator, int limit) {
-        if (separator.isEmpty()) {
-            throw TemplateException.error("a text cannot be split at nothing");
-        }
-        List<Object> parts = new ArrayList<>();
-        int from = 0;
-        int at = text.indexOf(separator);
-        while (at >= 0 && (limit < 0 || parts.size() < limit)) {
-            parts.add(text.substring(from, at));
-            from = at + separator.length();
-            at = text.indexOf(separator, from);
-        }
-        parts.add(text.substring(from));
-        return parts;
-    }
-
-    /** The same from the end. */
-    static List<Object> splitFromEnd(String text, String separator, int limit) {
-        if (separator.isEmpty()) {
-            throw TemplateException.error("a text cannot be split at nothing");
-        }
-        List<Object> parts = new ArrayList<>();
-        int to = text.length();
-        int at = text.lastIndexOf(separator);
-        while (at >= 0 && (limit < 0 || parts.size() < limit)) {
-            parts.add(text.substring(at + separator.length(), to));
-            to = at;
-            at = text.lastIndexOf(separator, to - separator.length());
-        }
-        parts.add(text.substring(0, to));
-        return parts.reversed();
-    }
-
-    /** Divided at white space, at most {@code limit} times where it is not negative. */
-    static List<Object> words(String text, int limit) {
-        List<Object> words = new ArrayList<>();
-        String rest = strip(text, "", true, false);
-        while (!rest.isEmpty()) {
-            int end = 0;
-            while (end < rest.length() && !Lexer.isSpace(rest.charAt(end))) {
-                end++;
-            }
-            if (limit >= 0 && words.size() == limit) {
-                words.add(rest);
-                break;
-            }
-            words.add(rest.substring(0, end));
-            rest = strip(rest.substring(end), "", true, false);
-        }
-        return words;
-    }
-
-    /** As {@link #words}, with the undivided rest at the beginning. */
-    static List<Object> wordsFromEnd(String text, int limit) {
-        List<Object> words = new ArrayList<>();
-        int end = text.length();
-        while (true) {
-            while (end > 0 && Lexer.isSpace(text.charAt(end - 1))) {
-                end--;
-            }
-            if (end == 0) {
-                return words.reversed();
-            }
-            int start = end;
-            while (start > 0 && !Lexer.isSpace(text.charAt(start - 1))) {
-                start--;
-            }
-            boolean rest = limit >= 0 && words.size() == limit;
-            words.add(text.substring(rest ? 0 : start, end));
-            end = rest ? 0 : start;
-        }
-    }
-
-    /** The first {@code limit} occurrences, all where it is negative. */
-    static String replace(String text, String old, String replacement, int limit, Budget budget) {
-        budget.text(text.length() + (long) occurrences(text, old) * replacement.length());
-        if (limit < 0 && !old.isEmpty()) {
-            return text.replace(old, replacement);
-        }
-        StringBuilder replaced = new StringBuilder();
-        int from = 0;
-        int at = text.indexOf(old);
-        for (int i = 0; (limit < 0 || i < limit) && at >= 0; i++) {
-            replaced.append(text, from, at).append(replacement);
-            from = at + old.length();
-            if (!old.isEmpty()) {
-                at = text.indexOf(old, from);
-            } else { // nothing is found before each character and at the end
-                at = from < text.length() ? text.offsetByCodePoints(from, 1) : -1;
+    static int compare(String left, String right, Budget budget) {
+        int length = Math.min(left.length(), right.length());
+        budget.read(length);
+        for (int i = 0; i < length; i++) {
+            char a = left.charAt(i);
+            char b = right.charAt(i);
+            if (a != b) { // surrogates are above all other characters
+                return Character.isSurrogate(a) == Character.isSurrogate(b)
+                        ? Character.compare(a, b)
+                        : Character.isSurrogate(a) ? 1 : -1;
             }
         }
-        return replaced.append(text, from, text.length()).toString();
+        return Integer.compare(left.length(), right.length());
     }
 
-    static int occurrences(String text, String part) {
-        if (part.isEmpty()) {
-            return length(text) + 1;
-        }
-        int count = 0;
-        for (int at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length())) {
-            count++;
-        }
-        return count;
+    static boolean isSpace(int point) {
+        return switch (point) {
+            case 0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000 -> true;
+            default -> point >= 9 && point <= 13 || point >= 0x1C && point <= 0x20 || point >= 0x2000 && point <= 0x200A;
+        };
     }
 
-    /** In quotes, with escapes, as Python shows it. */
-    static void quote(String text, StringBuilder out) {
-        char quote = text.indexOf('\'') >= 0 && text.indexOf('"') < 0 ? '"' : '\'';
-        out.append(quote);
-        text.codePoints().forEach(point -> {
-            switch (point) {
-                case '\n' -> out.append("\\n");
-                case '\r' -> out.append("\\r");
-                case '\t' -> out.append("\\t");
-                case '\\' -> out.append("\\\\");
-                default -> {
-                    if (point == quote) {
-                        out.append('\\').append(quote);
-                    } else if (isPrintable(point)) {
-                        out.appendCodePoint(point);
-                    } else {
-                        out.append((point < 0x100 ? "\\x%02x" : point < 0x10000 ? "\\u%04x" : "\\U%08x").formatted(point));
-                    }
-                }
-            }
-        });
-        out.append(quote);
-    }
-
-    private static boolean isPrintable(int point) {
+    static boolean isPrintable(int point) {
         return switch (Character.getType(point)) {
             case Character.CONTROL,
                     Character.FORMAT,
@@ -226,5 +100,309 @@ final class Texts {
             case Character.SPACE_SEPARATOR -> point == ' ';
             default -> true;
         };
+    }
+
+    /** Whether there are characters, and something holds of each. */
+    static boolean all(String text, IntPredicate test) {
+        return !text.isEmpty() && text.codePoints().allMatch(test);
+    }
+
+    // ---- Case ----------------------------------------------------------------------------------------------------------
+
+    static String upper(String text) {
+        return text.toUpperCase(Locale.ROOT);
+    }
+
+    static String lower(String text) {
+        return text.toLowerCase(Locale.ROOT);
+    }
+
+    /** A character as a word begins with it. */
+    private static String titled(int point) {
+        int title = Character.toTitleCase(point);
+        String upper = upper(Character.toString(point));
+        if (title != point || upper.codePointCount(0, upper.length()) == 1) {
+            return Character.toString(title);
+        }
+        int first = Character.charCount(upper.codePointAt(0));
+        return upper.substring(0, first) + lower(upper.substring(first));
+    }
+
+    static String capitalize(String text) {
+        if (text.isEmpty()) {
+            return text;
+        }
+        int first = text.codePointAt(0);
+        return titled(first) + lower(text).substring(lower(Character.toString(first)).length());
+    }
+
+    /** Letters behind something else than a letter in upper case, the others in lower case. */
+    static String title(String text) {
+        StringBuilder title = new StringBuilder();
+        boolean inWord = false;
+        for (int at = 0; at < text.length(); ) {
+            int point = text.codePointAt(at);
+            title.append(inWord ? lower(Character.toString(point)) : titled(point));
+            inWord = isCased(point);
+            at += Character.charCount(point);
+        }
+        return title.toString();
+    }
+
+    static String swapCase(String text) {
+        StringBuilder swapped = new StringBuilder();
+        text.codePoints().forEach(point -> {
+            String character = Character.toString(point);
+            swapped.append(Character.isUpperCase(point) ? lower(character) : upper(character));
+        });
+        return swapped.toString();
+    }
+
+    static boolean isCased(int point) {
+        return Character.isLowerCase(point) || Character.isUpperCase(point) || Character.isTitleCase(point);
+    }
+
+    /** Whether a text has cased letters, and all of them are lower case. */
+    static boolean isLower(String text) {
+        return text.codePoints().anyMatch(Texts::isCased)
+                && text.codePoints().noneMatch(p -> Character.isUpperCase(p) || Character.isTitleCase(p));
+    }
+
+    /** Whether a text has cased letters, and all of them are upper case. */
+    static boolean isUpper(String text) {
+        return text.codePoints().anyMatch(Texts::isCased)
+                && text.codePoints().noneMatch(p -> Character.isLowerCase(p) || Character.isTitleCase(p));
+    }
+
+    /** Whether a text has words, and all of them begin in upper case and go on in lower case. */
+    static boolean isTitle(String text) {
+        boolean inWord = false;
+        boolean any = false;
+        for (int point : text.codePoints().toArray()) {
+            boolean upper = Character.isUpperCase(point) || Character.isTitleCase(point);
+            if (upper && inWord || Character.isLowerCase(point) && !inWord) {
+                return false;
+            }
+            inWord = isCased(point);
+            any |= inWord;
+        }
+        return any;
+    }
+
+    // ---- Edges ---------------------------------------------------------------------------------------------------------
+
+    /** Without characters of a set, or without white space where there is none, at the begin, the end or both. */
+    static String strip(String text, @Nullable String set, boolean begin, boolean end) {
+        int from = 0;
+        int to = text.length();
+        while (begin && from < to && isIn(text.codePointAt(from), set)) {
+            from += Character.charCount(text.codePointAt(from));
+        }
+        while (end && from < to && isIn(text.codePointBefore(to), set)) {
+            to -= Character.charCount(text.codePointBefore(to));
+        }
+        return text.substring(from, to);
+    }
+
+    private static boolean isIn(int point, @Nullable String set) {
+        return set == null ? isSpace(point) : set.indexOf(point) >= 0;
+    }
+
+    /** Filled up to a width: on the left, the right, or both sides alike where {@code center} is set. */
+    static String pad(String text, long width, String fill, boolean left, boolean right, Budget budget) {
+        int length = length(text, budget);
+        if (width <= length) {
+            return text;
+        }
+        budget.text(width);
+        int margin = (int) (width - length);
+        int before = left ? right ? margin / 2 + (margin & (int) width & 1) : margin : 0;
+        return fill.repeat(before) + text + fill.repeat(margin - before);
+    }
+
+    // ---- Parts ---------------------------------------------------------------------------------------------------------
+
+    /** Where a part begins at or behind a place, in chars; -1 where it is not. */
+    static int indexOf(String text, String part, int from, Budget budget) {
+        int at = text.indexOf(part, from);
+        search((at < 0 ? text.length() : at) - from, part, budget);
+        return at;
+    }
+
+    /** Where a part begins at or before a place. */
+    static int lastIndexOf(String text, String part, int from, Budget budget) {
+        int at = text.lastIndexOf(part, from);
+        search(from - Math.max(at, 0), part, budget);
+        return at;
+    }
+
+    /** A search compares up to the whole part at every place. */
+    private static void search(int places, String part, Budget budget) {
+        budget.read((long) Math.max(0, places) * (part.length() / 64 + 1));
+    }
+
+    /** Divided at a separator, at most {@code limit} times where it is not negative. */
+    static List<Object> split(String text, String separator, long limit, Budget budget) {
+        requireSeparator(separator);
+        budget.text(text.length());
+        List<Object> parts = new ArrayList<>();
+        int from = 0;
+        int at;
+        while ((limit < 0 || parts.size() < limit) && (at = indexOf(text, separator, from, budget)) >= 0) {
+            budget.elements(1);
+            parts.add(text.substring(from, at));
+            from = at + separator.length();
+        }
+        parts.add(text.substring(from));
+        return parts;
+    }
+
+    /** The same from the end. */
+    static List<Object> splitFromEnd(String text, String separator, long limit, Budget budget) {
+        requireSeparator(separator);
+        budget.text(text.length());
+        List<Object> parts = new ArrayList<>();
+        int to = text.length();
+        int at;
+        while ((limit < 0 || parts.size() < limit)
+                && to >= separator.length()
+                && (at = lastIndexOf(text, separator, to - separator.length(), budget)) >= 0) {
+            budget.elements(1);
+            parts.add(text.substring(at + separator.length(), to));
+            to = at;
+        }
+        parts.add(text.substring(0, to));
+        return new ArrayList<>(parts.reversed());
+    }
+
+    private static void requireSeparator(String separator) {
+        if (separator.isEmpty()) {
+            throw TemplateException.error("empty separator");
+        }
+    }
+
+    /** Divided at white space, at most {@code limit} times where it is not negative. */
+    static List<Object> words(String text, long limit, Budget budget) {
+        budget.text(text.length());
+        List<Object> words = new ArrayList<>();
+        int end = text.length();
+        int at = skipSpace(text, 0);
+        while (at < end) {
+            budget.elements(1);
+            int begin = at;
+            while (at < end && !isSpace(text.charAt(at))) {
+                at++;
+            }
+            if (limit >= 0 && words.size() == limit) {
+                words.add(text.substring(begin));
+                break;
+            }
+            words.add(text.substring(begin, at));
+            at = skipSpace(text, at);
+        }
+        return words;
+    }
+
+    private static int skipSpace(String text, int from) {
+        int at = from;
+        while (at < text.length() && isSpace(text.charAt(at))) {
+            at++;
+        }
+        return at;
+    }
+
+    /** As {@link #words}, with the undivided rest at the beginning. */
+    static List<Object> wordsFromEnd(String text, long limit, Budget budget) {
+        budget.text(text.length());
+        List<Object> words = new ArrayList<>();
+        int end = text.length();
+        while (true) {
+            while (end > 0 && isSpace(text.charAt(end - 1))) {
+                end--;
+            }
+            if (end == 0) {
+                return new ArrayList<>(words.reversed());
+            }
+            budget.elements(1);
+            int start = end;
+            while (start > 0 && !isSpace(text.charAt(start - 1))) {
+                start--;
+            }
+            boolean rest = limit >= 0 && words.size() == limit;
+            words.add(text.substring(rest ? 0 : start, end));
+            end = rest ? 0 : start;
+        }
+    }
+
+    /** Lines, with their ends where those are kept. */
+    static List<Object> lines(String text, boolean keepEnds, Budget budget) {
+        budget.text(text.length());
+        List<Object> lines = new ArrayList<>();
+        int begin = 0;
+        for (int at = 0; at < text.length(); ) {
+            char c = text.charAt(at);
+            if (!isLineEnd(c)) {
+                at++;
+                continue;
+            }
+            int behind = c == '\r' && at + 1 < text.length() && text.charAt(at + 1) == '\n' ? at + 2 : at + 1;
+            budget.elements(1);
+            lines.add(text.substring(begin, keepEnds ? behind : at));
+            begin = behind;
+            at = behind;
+        }
+        if (begin < text.length()) {
+            lines.add(text.substring(begin));
+        }
+        return lines;
+    }
+
+    private static boolean isLineEnd(char c) {
+        return c >= '\n' && c <= '\r' || c >= 0x1C && c <= 0x1E || c == 0x85 || c == 0x2028 || c == 0x2029;
+    }
+
+    /** The first {@code limit} occurrences, all where it is negative. */
+    static String replace(String text, String old, String replacement, long limit, Budget budget) {
+        budget.text(text.length());
+        StringBuilder replaced = new StringBuilder();
+        int from = 0;
+        int at = limit == 0 ? -1 : old.isEmpty() ? 0 : indexOf(text, old, 0, budget);
+        for (long i = 1; at >= 0; i++) {
+            budget.text((long) at - from + replacement.length());
+            replaced.append(text, from, at).append(replacement);
+            from = at + old.length();
+            if (i == limit) {
+                break;
+            }
+            if (!old.isEmpty()) {
+                at = indexOf(text, old, from, budget);
+            } else { // nothing is found before each character and at the end
+                at = from < text.length() ? text.offsetByCodePoints(from, 1) : -1;
+            }
+        }
+        return replaced.append(text, from, text.length()).toString();
+    }
+
+    /** How often a part is in a text, between two places in chars. */
+    static long occurrences(String text, String part, Budget budget) {
+        if (part.isEmpty()) {
+            return length(text, budget) + 1L;
+        }
+        long count = 0;
+        for (int at = indexOf(text, part, 0, budget); at >= 0; at = indexOf(text, part, at + part.length(), budget)) {
+            count++;
+        }
+        return count;
+    }
+
+    /** Joined, with a separator between neighbours. */
+    static String join(String separator, List<String> parts, Budget budget) {
+        long length = (long) separator.length() * Math.max(0, parts.size() - 1);
+        for (String part : parts) {
+            length += part.length();
+        }
+        budget.list(parts.size());
+        budget.text(length);
+        return String.join(separator, parts);
     }
 }

@@ -150,7 +150,7 @@ class TemplateTest {
         "{{ (1 2) }} => ')'",
         "{{ [1, ] [ }} => no '}}'",
         "{{ {1 2} }} => ':'",
-        "{{ a.'b' }} => a value is wanted",
+        "{{ a.'b' }} => a name or number is wanted",
         "{% endif %} => closes nothing",
         "{% break %} => outside of a loop",
         "{{ ? }} => '?'",
@@ -164,10 +164,9 @@ class TemplateTest {
 
     @ParameterizedTest
     @ValueSource(strings = {
-        "{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "{% do 1 %}", "{% call f() %}{% endcall %}",
-        "{{ 1|nothing }}", "{{ 1 is nothing }}", "{{ strftime_now('%Q') }}", "{{ 99999999999999999999 }}",
-        "{% for x in messages recursive %}{% endfor %}",
-        "{{ 99999999999999999999 }}"
+        "{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "{% from 'x' import y %}", "{% do 1 %}",
+        "{% trans %}{% endtrans %}", "{{ 1|nothing }}", "{{ 1 is nothing }}", "{{ lipsum() }}", "{{ 'a'.encode() }}",
+        "{{ (-8) ** 0.5 }}"
     })
     void whatIsNotImplementedIsNamed(String template) {
         assertRefused(template, Kind.UNSUPPORTED, "line 1");
@@ -176,27 +175,32 @@ class TemplateTest {
     @ParameterizedTest
     @CsvSource(delimiterString = " => ", quoteCharacter = '`', value = {
         "{{ nobody.name }} => 'nobody' is undefined",
-        "{{ messages[0].nothing.x }} => no element 'nothing'",
+        "{{ messages[0].nothing.x }} => no attribute 'nothing'",
         "{{ nobody() }} => 'nobody' is undefined",
-        "{{ messages() }} => a list cannot be called",
-        "{{ 'a' + 1 }} => + cannot be applied to a str and a int",
-        "{{ 1 / 0 }} => cannot be computed",
-        "{{ 9223372036854775807 + 1 }} => cannot be computed",
-        "{{ 3 ** 40 }} => cannot be computed",
-        "{{ 2 ** 65 }} => cannot be computed",
-        "{{ 1e30 | int }} => is too large",
-        "{{ 1 < 'a' }} => cannot be compared",
-        "{{ 1 in 2 }} => nothing can be in a int",
-        "{% for x in 5 %}{% endfor %} => cannot be iterated over",
-        "{% for a, b in [1] %}{% endfor %} => cannot be iterated over",
-        "{% set a, b = [1] %} => 2 names cannot share 1 values",
-        "{% set messages.x = 1 %} => is no namespace",
-        "{{ {[]: 1} }} => cannot be a key",
-        "{{ 'a'.split('') }} => split at nothing",
-        "{{ nobody|tojson }} => Undefined cannot be written as JSON",
-        "{{ [1][::0] }} => step by 0",
-        "{% macro m(a) %}{% endmacro %}{{ m(1, 2) }} => at most 1 arguments",
-        "{% macro m(a) %}{% endmacro %}{{ m(b=2) }} => no argument 'b'"
+        "{{ messages() }} => 'list' object is not callable",
+        "{{ 'a' + 1 }} => unsupported operand type(s) for +: 'str' and 'int'",
+        "{{ 1 / 0 }} => division by zero",
+        "{{ 1e999 | int }} => cannot convert float inf",
+        "{{ 10 ** 400 / 1 }} => too large for a float",
+        "{{ 10 ** 5000 }} => more than 4300 digits",
+        "{{ messages[1:2].x[:1] }} => no attribute",
+        "{{ bos_token % 1 }} => not all arguments",
+        "{{ '%d' % 'a' }} => an int is wanted",
+        "{{ '{}'.format() }} => out of range",
+        "{{ messages | round(-19) }} => __round__",
+        "{% set ns = namespace(_x=1) %} => underscore",
+        "{{ 1 < 'a' }} => not supported between",
+        "{{ 1 in 2 }} => 'int' object is not iterable",
+        "{% for x in 5 %}{% endfor %} => 'int' object is not iterable",
+        "{% for a, b in [1] %}{% endfor %} => is not iterable",
+        "{% set a, b = [1] %} => not enough values to unpack",
+        "{% set messages.x = 1 %} => on non-namespace object",
+        "{{ {[]: 1} }} => unhashable type",
+        "{{ 'a'.split('') }} => empty separator",
+        "{{ nobody|tojson }} => Undefined is not JSON serializable",
+        "{{ [1][::0] }} => step cannot be zero",
+        "{% macro m(a) %}{% endmacro %}{{ m(1, 2) }} => not more than 1 argument",
+        "{% macro m(a) %}{% endmacro %}{{ m(b=2) }} => no keyword argument 'b'"
     })
     void templatesThatFailSayWhere(String template, String reason) {
         assertRefused("\n\n" + template, Kind.INVALID, "line 3", reason.strip());
@@ -206,7 +210,8 @@ class TemplateTest {
     @ParameterizedTest
     @ValueSource(strings = {
         "{{ messages.class }}", "{{ messages.getClass }}", "{{ 'a'.getBytes }}", "{{ messages['class'] }}",
-        "{{ ''.__class__ }}", "{{ messages.append }}", "{{ range.__globals__ }}", "{{ messages[0].hashCode }}", "{{ self }}", "{{ cycler }}"
+        "{{ ''.__class__ }}", "{{ messages.append }}", "{{ range.__globals__ }}", "{{ messages[0].hashCode }}",
+        "{{ nobody.__class__ }}", "{{ messages.append }}", "{{ messages[0].update }}", "{{ range.getClass }}"
     })
     void nothingOfJavaCanBeReached(String template) {
         assertThat(render(template)).isEmpty();
@@ -231,7 +236,7 @@ class TemplateTest {
         "{{ (('a,' * 1000000).split(',')|join(',' * 100000))|length }}"
     })
     void templatesThatDoTooMuchAreStopped(String template) {
-        assertTimeout(Duration.ofSeconds(60), () -> assertRefused(template, Kind.LIMIT));
+        assertTimeout(Duration.ofSeconds(60), () -> assertRefused(template, Kind.LIMIT, " "));
     }
 
     @Test

@@ -48,6 +48,59 @@ class ChatTemplateTest {
     }
 
     @Test
+    void vocabulariesHaveDefaultTokens() {
+        Map<String, Object> keys = Map.of(
+                "tokenizer.chat_template", "{{ bos_token }}|{{ eos_token }}",
+                "tokenizer.ggml.model", "llama",
+                "tokenizer.ggml.tokens", List.of("<unk>", "<s>", "</s>"));
+
+        assertThat(ChatTemplate.of(Metadata.of(keys)).apply(Map.of("messages", List.of()))).isEqualTo("<s>|</s>");
+    }
+
+    @Test
+    void messagesAreInTheOrderOfTransformers() {
+        assertThat(ChatTemplate.of("{{ messages | tojson }}").apply(MESSAGES, true))
+                .isEqualTo("[{\"role\": \"user\", \"content\": \"Hi\"}]");
+        assertThat(ChatTemplate.of("{{ tools is defined }}{{ tools }}{{ messages[0].content }}").apply(MESSAGES, true))
+                .isEqualTo("TrueNoneHi");
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiterString = " => ", quoteCharacter = '`', value = {
+        "{{ part.text }} => Hi", "{{ part['text'] | upper }} => HI", "{% if part.type == 'text' %}{{ part.text | trim }}{% endif %} => Hi"
+    })
+    void contentIsInPartsWhereTemplatesWantThose(String part, String text) {
+        ChatTemplate template = ChatTemplate.of(
+                "{% for m in messages %}{% for part in m.content %}" + part + "{% endfor %}{% endfor %}");
+
+        assertThat(template.apply(MESSAGES, true)).isEqualTo(text);
+    }
+
+    @Test
+    void whatATemplateLeavesOutIsTold() {
+        ChatTemplate template =
+                ChatTemplate.of("{% for m in messages %}{% if m.role == 'user' %}{{ m.content | tojson }}{% endif %}{% endfor %}");
+        List<ChatMessage> messages = List.of(ChatMessage.system("Be brief."), ChatMessage.user("\"Hi\""));
+
+        assertThat(template.apply(messages.subList(1, 2), true)).isEqualTo("\"\\\"Hi\\\"\"");
+        assertThatThrownBy(() -> template.apply(messages, true))
+                .isInstanceOfSatisfying(IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.UNSUPPORTED))
+                .hasMessageContaining("leaves out")
+                .hasMessageContaining("message 1")
+                .hasMessageContaining("system");
+    }
+
+    /** Templates drop what models thought in earlier turns, on purpose. */
+    @Test
+    void whatIsCutFromAMessageIsNotLost() {
+        ChatTemplate template =
+                ChatTemplate.of("{% for m in messages %}[{{ m.content.split('</think>')[-1] | trim }}]{% endfor %}");
+        List<ChatMessage> messages = List.of(ChatMessage.user("Hi"), ChatMessage.assistant("<think>hm</think> Yes"));
+
+        assertThat(template.apply(messages, true)).isEqualTo("[Hi][Yes]");
+    }
+
+    @Test
     void dayIsThatOfTheClock() {
         ChatTemplate template = ChatTemplate.of("{{ strftime_now('%d %b %Y, %A %B %-d, %H:%M:%S %j %y %p %I %%') }}");
 
@@ -60,7 +113,8 @@ class ChatTemplateTest {
         "{{ 1 + }} => FORMAT => cannot be used",
         "{{ 1 / 0 }} => FORMAT => cannot be used",
         "{{ raise_exception('no') }} => ARGUMENT => refuses the messages: no",
-        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }} => CAPACITY => cannot be used"
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }} => CAPACITY => cannot be used",
+        "{{ messages | as_schema }} => UNSUPPORTED => No filter named 'as_schema'"
     })
     void failuresHaveAStatus(String template, Status status, String reason) {
         assertThatThrownBy(() -> ChatTemplate.of(template).apply(MESSAGES, true))

@@ -17,6 +17,7 @@ final class Budget {
 
     private final Limits limits;
     private long steps;
+    private long allowed;
     private long memory;
     private long written;
     private int depth;
@@ -24,17 +25,19 @@ final class Budget {
     Budget(Limits limits) {
         this.limits = limits;
         steps = limits.steps();
+        allowed = steps;
         memory = limits.bytes();
     }
 
     /** Steps that have been taken. */
     long taken() {
-        return limits.steps() - steps;
+        return allowed - steps;
     }
 
     /** Allows for more where much was given: every rendering reads its messages a few times. */
     void given(long characters) {
         steps += 4 * characters;
+        allowed += 4 * characters;
         memory += 64 * characters;
     }
 

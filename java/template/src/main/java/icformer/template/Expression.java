@@ -280,12 +280,20 @@ interface Expression {
     /** What a value is given to. */
     sealed interface Target {
         void assign(Object value, Scope scope);
+
+        /** What has been assigned. */
+        Object read(Scope scope);
     }
 
     record NameTarget(String name) implements Target {
         @Override
         public void assign(Object value, Scope scope) {
             scope.set(name, value);
+        }
+
+        @Override
+        public Object read(Scope scope) {
+            return scope.get(name);
         }
     }
 
@@ -297,6 +305,11 @@ interface Expression {
                 throw TemplateException.error("cannot assign attribute on non-namespace object '%s'", namespace);
             }
             target.set(attribute, value, scope.budget());
+        }
+
+        @Override
+        public Object read(Scope scope) {
+            return Values.attribute(scope.get(namespace), attribute, scope.budget());
         }
     }
 
@@ -317,6 +330,12 @@ interface Expression {
             for (int i = 0; i < targets.size(); i++) {
                 targets.get(i).assign(values.get(i), scope);
             }
+        }
+
+        @Override
+        public Object read(Scope scope) {
+            scope.budget().list(targets.size());
+            return new Tuple(targets.stream().map(target -> target.read(scope)).toList());
         }
     }
 }

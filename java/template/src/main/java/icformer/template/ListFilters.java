@@ -23,7 +23,7 @@ final class ListFilters {
         filters.put("count", ListFilters::length);
         filters.put("list", (value, _, scope) -> Values.list(value, scope.budget()));
         filters.put("first", (value, _, scope) -> first(Values.iterate(value, scope.budget()), "first item"));
-        filters.put("last", (value, _, scope) -> first(reversed(value, scope.budget()), "last item"));
+        filters.put("last", (value, _, scope) -> last(value, scope.budget()));
         filters.put("random", (value, _, scope) -> random(value, scope.budget()));
         filters.put("reverse", (value, _, scope) -> reverse(value, scope.budget()));
         filters.put("items", (value, _, scope) -> items(value, scope.budget()));
@@ -59,6 +59,13 @@ final class ListFilters {
         return size == 0
                 ? new Undefined("No random item, sequence was empty.")
                 : Values.require(Values.element(value, ThreadLocalRandom.current().nextLong(size), budget));
+    }
+
+    private static Object last(Object value, Budget budget) {
+        boolean placed = Values.isText(value) || value instanceof List<?>;
+        return placed && Values.isTrue(value)
+                ? Values.element(value, -1L, budget)
+                : first(reversed(value, budget), "last item");
     }
 
     private static Iterator<Object> reversed(Object value, Budget budget) {

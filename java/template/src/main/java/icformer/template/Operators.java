@@ -246,7 +246,7 @@ final class Operators {
                 ? last > first ? (last - first - 1) / step + 1 : 0
                 : first > last ? (first - last - 1) / -Math.max(step, -Long.MAX_VALUE) + 1 : 0);
         if (value instanceof Range range) {
-            return range.part(first, last, count > 1 ? step : Long.signum(step), count);
+            return range.part(first, last, step, count);
         }
         if (value instanceof List<?> list) {
             budget.list(count);

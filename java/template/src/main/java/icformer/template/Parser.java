@@ -298,8 +298,10 @@ final class Parser {
         int around = loops;
         loops = 0;
         boolean soft = expressions.soften(false);
+        Set<String> used = expressions.track(new HashSet<>());
         blockBegins();
         List<Statement> body = body(Set.of("endblock"));
+        expressions.track(used);
         closeTag("endblock");
         tokens.skipName(name);
         tokens.expectBlockEnd();

@@ -5,7 +5,7 @@ import java.util.List;
 
 /** {@code text % values}: fills in as C's printf does. */
 final class PercentFormat {
-    private static final int WIDEST = 1 << 24;
+    private static final int WIDEST = 1 << 25; // more than any text may have
 
     private final String format;
     private final boolean safe;

@@ -33,7 +33,8 @@ final class Range extends AbstractList<Object> {
 
     /** Every {@code by}th of {@code count} numbers from the one at {@code from}. */
     Range part(long from, long to, long by, int count) {
-        return new Range(start + from * step, start + to * step, step * by, count);
+        boolean fits = Math.multiplyHigh(step, by) == (step * by) >> 63;
+        return new Range(start + from * step, start + to * step, fits ? step * by : by, count);
     }
 
     /** One of its three attributes. */

@@ -154,7 +154,7 @@ interface Statement {
                         Scope inner = scope.inner();
                         target.assign(element, inner);
                         if (Values.isTrue(test.evaluate(inner))) {
-                            return element;
+                            return target.read(inner);
                         }
                     }
                     return null;
@@ -237,7 +237,7 @@ interface Statement {
             }
             scope.budget().enter();
             try {
-                Statement.run(body, scoped ? scope.inner() : scope.outermost().inner(scope.autoescape()), out);
+                Statement.run(body, (scoped ? scope : scope.outermost()).inner(false), out);
             } finally {
                 scope.budget().leave();
             }

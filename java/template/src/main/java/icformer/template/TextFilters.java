@@ -2,14 +2,16 @@ package icformer.template;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Filters that make texts. What is no text is taken as its {@code str()}; what is safe stays so. */
 final class TextFilters {
+    private static final HexFormat HEX = HexFormat.of().withUpperCase();
+
     private TextFilters() {}
 
     static void register(Map<String, Filters.Filter> filters) {
@@ -81,6 +83,7 @@ final class TextFilters {
     /** Words begin behind white space, a hyphen and an opening bracket; what follows is in lower case. */
     private static Object titled(String text, Budget budget) {
         budget.text(text.length());
+        budget.read(7L * text.length()); // every character by itself
         StringBuilder titled = new StringBuilder();
         boolean begins = true;
         for (int at = 0; at < text.length(); ) {
@@ -249,7 +252,7 @@ final class TextFilters {
             if (plain || "_.-~".indexOf(c) >= 0 || allowed.indexOf(c) >= 0) {
                 out.append(c);
             } else {
-                out.append(String.format(Locale.ROOT, "%%%02X", (int) c));
+                out.append('%').append(HEX.toHighHexDigit(b)).append(HEX.toLowHexDigit(b));
             }
         }
         return out.toString();

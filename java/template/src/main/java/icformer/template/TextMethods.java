@@ -89,6 +89,7 @@ final class TextMethods {
     private String cased() {
         bind(0, 0);
         budget.text(text.length());
+        budget.read(7L * text.length()); // every character by itself
         return switch (name) {
             case "capitalize" -> Texts.capitalize(text);
             case "casefold" -> Texts.lower(Texts.upper(text).replace("İ", "i̇"));
@@ -145,7 +146,7 @@ final class TextMethods {
         @Nullable Object[] given = bind(1, 3);
         int length = Texts.length(text, budget);
         long from = bound(given[1], 0, length);
-        long to = bound(given[2], length, length);
+        long to = Math.min(bound(given[2], length, length), length);
         boolean valid = from <= to && from <= length;
         int begin = text.offsetByCodePoints(0, (int) Math.min(from, length));
         String part = valid ? Texts.slice(text, (int) from, 1, (int) (to - from), budget) : "";
@@ -170,7 +171,7 @@ final class TextMethods {
             return fallback;
         }
         long place = Values.requireIndex(given);
-        return place < 0 ? Math.max(0, place + length) : fallback == length ? Math.min(place, length) : place;
+        return place < 0 ? Math.max(0, place + length) : place;
     }
 
     private boolean edge(String part, boolean valid, Object wanted) {

@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,6 +17,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class Values {
     static final int DEEPEST = 100;
+
+    /** What even an undefined value has, and templates must not touch. */
+    private static final Set<String> UNDEFINED_HAS = Set.of(
+            "__bool__", "__call__", "__class__", "__doc__", "__eq__", "__getitem__", "__hash__", "__init__", "__iter__",
+            "__len__", "__module__", "__repr__", "__str__");
 
     private Values() {}
 
@@ -215,7 +221,7 @@ final class Values {
     /** {@code value.name}: what the value has by that name, or else its element. */
     static Object attribute(Object value, String name, Budget budget) {
         budget.step();
-        if (value instanceof Undefined && name.startsWith("__")) {
+        if (value instanceof Undefined && UNDEFINED_HAS.contains(name)) {
             return Undefined.unsafe(value, name);
         }
         Object own = Methods.of(require(value), name, budget);

@@ -312,7 +312,12 @@ final class ListFilters {
     }
 
     private static Object group(
-            Object key, List<Object> elements, @Nullable Object path, @Nullable Object fallback, boolean caseSensitive, Budget budget) {
+            Object key,
+            List<Object> elements,
+            @Nullable Object path,
+            @Nullable Object fallback,
+            boolean caseSensitive,
+            Budget budget) {
         budget.elements(1);
         return new Tuple.Group(caseSensitive ? key : attribute(elements.getFirst(), path, fallback, budget), elements);
     }

@@ -6,6 +6,7 @@ import java.time.format.TextStyle;
 import java.time.temporal.ChronoField;
 import java.time.temporal.IsoFields;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /** C's {@code strftime} in English, with the flags of GNU's: of a time without a zone, as Python's {@code now()} is. */
 final class Strftime {
@@ -36,7 +37,7 @@ final class Strftime {
             if (at < format.length() && "EO".indexOf(format.charAt(at)) >= 0) { // other numerals, which English has not
                 at++;
             }
-            String field = at < format.length() ? field(format.charAt(at), time) : null;
+            @Nullable String field = at < format.length() ? field(format.charAt(at), time) : null;
             if (field == null) {
                 at = Math.min(at + 1, format.length());
                 out.append(format, begin, at);
@@ -56,7 +57,7 @@ final class Strftime {
         for (char flag : flags.toCharArray()) {
             switch (flag) {
                 case '^' -> text = text.toUpperCase(Locale.ROOT);
-                case '#' -> text = letter == 'p' || letter == 'Z' ? text.toLowerCase(Locale.ROOT) : text.toUpperCase(Locale.ROOT);
+                case '#' -> text = letter == 'p' ? text.toLowerCase(Locale.ROOT) : text.toUpperCase(Locale.ROOT);
                 default -> fill = flag == '_' ? ' ' : flag;
             }
         }
@@ -76,7 +77,7 @@ final class Strftime {
     }
 
     /** What a letter stands for; null where it stands for nothing. */
-    private static String field(char letter, LocalDateTime time) {
+    private static @Nullable String field(char letter, LocalDateTime time) {
         return switch (letter) {
             case 'a' -> time.getDayOfWeek().getDisplayName(TextStyle.FULL, Locale.ENGLISH).substring(0, 3);
             case 'A' -> time.getDayOfWeek().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
@@ -120,7 +121,7 @@ final class Strftime {
         };
     }
 
-    private static String combined(char letter, LocalDateTime time) {
+    private static @Nullable String combined(char letter, LocalDateTime time) {
         String form = switch (letter) {
             case 'c' -> "a b e T Y";
             case 'D', 'x' -> "m/d/y";

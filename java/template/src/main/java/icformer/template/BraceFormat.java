@@ -139,8 +139,8 @@ final class BraceFormat {
         while (at < field.length()) {
             boolean attribute = field.charAt(at) == '.';
             int end = at + 1;
-            while (end < field.length()
-                    && (attribute ? field.charAt(end) != '.' && field.charAt(end) != '[' : field.charAt(end) != ']')) {
+            String ends = attribute ? ".[" : "]";
+            while (end < field.length() && ends.indexOf(field.charAt(end)) < 0) {
                 end++;
             }
             String name = field.substring(at + 1, end);

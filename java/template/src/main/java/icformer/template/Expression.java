@@ -88,7 +88,10 @@ interface Expression {
         }
     }
 
-    /** {@code value[from:to:step]}; what is left out is None. Of a constant that has no slices it is undefined, as in jinja2. */
+    /**
+     * {@code value[from:to:step]}; what is left out is None. Of a constant that has no slices it is undefined, as in jinja2,
+     * which looks constants up where it reads them.
+     */
     record Slice(Expression value, Expression from, Expression to, Expression step) implements Expression {
         @Override
         public Object evaluate(Scope scope) {

@@ -180,9 +180,8 @@ final class Lexer {
             text(first);
         } else if (!number() && !name()) {
             if (!match(OPERATOR, Kind.OPERATOR)) {
-                throw TemplateException.error(
-                                "'%s' is not expected", source.substring(at, source.offsetByCodePoints(at, 1)))
-                        .in(lineAt(at));
+                String character = source.substring(at, source.offsetByCodePoints(at, 1));
+                throw TemplateException.error("'%s' is not expected", character).in(lineAt(at));
             }
             return switch (first) {
                 case '(', '[', '{' -> 1;

@@ -20,6 +20,7 @@ final class Numbers {
 
     private static final Pattern REAL =
             Pattern.compile("[-+]?(\\d+(_\\d+)*\\.?(\\d+(_\\d+)*)?|\\.\\d+(_\\d+)*)([eE][-+]?\\d+(_\\d+)*)?");
+    private static final Pattern DIGITS = Pattern.compile("[\\p{Nd}a-zA-Z]+(_[\\p{Nd}a-zA-Z]+)*");
 
     private Numbers() {}
 
@@ -264,10 +265,8 @@ final class Numbers {
                 return null;
             }
         }
-        if (!digits.matches("[\\p{Nd}a-zA-Z]+(_[\\p{Nd}a-zA-Z]+)*")
-                || digits.length() > MOST_DIGITS
-                || radix < 2
-                || radix > 36) {
+        boolean possible = digits.length() <= MOST_DIGITS && radix >= 2 && radix <= 36;
+        if (!possible || !DIGITS.matcher(digits).matches()) {
             return null;
         }
         try {

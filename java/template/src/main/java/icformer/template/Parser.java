@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** Reads statements out of tokens: one method per tag. */
 final class Parser {
@@ -255,30 +256,24 @@ final class Parser {
             tokens.expectBlockEnd();
             return new Statement.Set(target, value);
         }
-        return new Statement.Capture(target, filtersAndBody("endset", false), lastFilters);
+        return capture(target, tokens.skipOperator("|"), "endset");
     }
 
-    private List<Expression.Filtered> lastFilters = List.of();
+    private Statement filterBlock() {
+        return capture(null, true, "endfilter");
+    }
 
-    /** A body behind filters, which {@link #lastFilters} are then. */
-    private List<Statement> filtersAndBody(String end, boolean begun) {
+    /** A body whose text goes through filters, if there are any. */
+    private Statement capture(Expression.@Nullable Target target, boolean filtered, String end) {
         boolean soft = expressions.soften(false);
         List<Expression.Filtered> filters = new ArrayList<>();
-        boolean more = begun || tokens.skipOperator("|");
-        while (more) {
+        for (boolean more = filtered; more; more = tokens.skipOperator("|")) {
             filters.add(expressions.filter(ExpressionParser.NONE));
-            more = tokens.skipOperator("|");
         }
         expressions.settle();
         List<Statement> body = bodyTo(end);
         expressions.soften(soft);
-        lastFilters = filters;
-        return body;
-    }
-
-    private Statement filterBlock() {
-        List<Statement> body = filtersAndBody("endfilter", true);
-        return new Statement.Capture(null, body, lastFilters);
+        return new Statement.Capture(target, body, filters);
     }
 
     private Statement with() {

@@ -25,9 +25,8 @@ final class PercentFormat {
         this.safe = safe;
         this.values = values;
         this.budget = budget;
-        byName = values instanceof Dict
-                || values instanceof Undefined
-                || values instanceof List<?> && !(values instanceof Tuple);
+        boolean list = values instanceof List<?> && !(values instanceof Tuple);
+        byName = list || values instanceof Dict || values instanceof Undefined;
     }
 
     static Object format(Object format, Object values, Budget budget) {

@@ -33,9 +33,8 @@ final class Repr {
 
     /** A scalar's text, or its type in brackets, for messages. */
     static String brief(Object value) {
-        return Values.isNumber(value) && !(value instanceof BigInteger)
-                ? String.valueOf(value)
-                : "<" + Values.type(value) + ">";
+        boolean shown = Values.isNumber(value) && !(value instanceof BigInteger);
+        return shown ? String.valueOf(value) : "<" + Values.type(value) + ">";
     }
 
     private void append(String text) {

@@ -37,7 +37,7 @@ final class Strftime {
             if (at < format.length() && "EO".indexOf(format.charAt(at)) >= 0) { // other numerals, which English has not
                 at++;
             }
-            String field = at < format.length() ? field(format.charAt(at), time) : null;
+            @Nullable String field = at < format.length() ? field(format.charAt(at), time) : null;
             if (field == null) {
                 at = Math.min(at + 1, format.length());
                 out.append(format, begin, at);
@@ -57,10 +57,7 @@ final class Strftime {
         for (char flag : flags.toCharArray()) {
             switch (flag) {
                 case '^' -> text = text.toUpperCase(Locale.ROOT);
-                case '#' ->
-                    text = letter == 'p' || letter == 'Z'
-                            ? text.toLowerCase(Locale.ROOT)
-                            : text.toUpperCase(Locale.ROOT);
+                case '#' -> text = letter == 'p' ? text.toLowerCase(Locale.ROOT) : text.toUpperCase(Locale.ROOT);
                 default -> fill = flag == '_' ? ' ' : flag;
             }
         }

@@ -158,13 +158,7 @@ final class TextMethods {
             case "isascii" -> text.codePoints().allMatch(point -> point < 128);
             case "isdecimal" -> Texts.all(text, point -> Character.getType(point) == Character.DECIMAL_DIGIT_NUMBER);
             case "isdigit" -> Texts.all(text, TextMethods::isDigit);
-            case "isidentifier" ->
-                Character.isUnicodeIdentifierStart(
-                                text.isEmpty() ? ' ' : text.codePointAt(0) == '_' ? 'a' : text.codePointAt(0))
-                        && Texts.all(
-                                text,
-                                point -> Character.isUnicodeIdentifierPart(point)
-                                        && !Character.isIdentifierIgnorable(point));
+            case "isidentifier" -> isIdentifier();
             case "islower" -> Texts.isLower(text);
             case "isnumeric" -> Texts.all(text, TextMethods::isNumeric);
             case "isprintable" -> text.codePoints().allMatch(Texts::isPrintable);
@@ -174,26 +168,29 @@ final class TextMethods {
         };
     }
 
+    private boolean isIdentifier() {
+        return !text.isEmpty()
+                && (text.startsWith("_") || Character.isUnicodeIdentifierStart(text.codePointAt(0)))
+                && text.codePoints().noneMatch(Character::isIdentifierIgnorable)
+                && text.codePoints().allMatch(Character::isUnicodeIdentifierPart);
+    }
+
     /** Decimal digits, and those that are raised, lowered or circled. */
     private static boolean isDigit(int point) {
         if (Character.isDigit(point)) {
             return true;
         }
-        boolean superscript = point == 0xB2
-                || point == 0xB3
-                || point == 0xB9
-                || point == 0x2070
-                || point >= 0x2074 && point <= 0x2079;
-        return superscript || point >= 0x2080 && point <= 0x2089 || point >= 0x2460 && point <= 0x2468;
+        boolean raised = "\u00B2\u00B3\u00B9\u2070".indexOf(point) >= 0 || point >= 0x2074 && point <= 0x2079;
+        return raised || point >= 0x2080 && point <= 0x2089 || point >= 0x2460 && point <= 0x2468;
     }
 
     private static boolean isNumeric(int point) {
         int type = Character.getType(point);
         boolean ideograph = "零〇一二三四五六七八九十百千万億兆".indexOf(point) >= 0;
-        return type == Character.DECIMAL_DIGIT_NUMBER
+        return ideograph
+                || type == Character.DECIMAL_DIGIT_NUMBER
                 || type == Character.LETTER_NUMBER
-                || type == Character.OTHER_NUMBER
-                || ideograph;
+                || type == Character.OTHER_NUMBER;
     }
 
     // ---- Searches

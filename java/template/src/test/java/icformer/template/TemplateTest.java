@@ -140,6 +140,27 @@ class TemplateTest {
                 .hasMessageContaining("Object");
     }
 
+    static Stream<Arguments> generated() throws IOException {
+        Map<?, ?> table = (Map<?, ?>) Objects.requireNonNull(TestJson.parse(resource("generated.json")));
+        @SuppressWarnings("unchecked") // every key of a JSON object is a string
+        Map<String, ?> variables = (Map<String, ?>) Objects.requireNonNull(table.get("variables"));
+        return ((List<?>) Objects.requireNonNull(table.get("cases"))).stream().map(element -> {
+            Map<?, ?> fields = (Map<?, ?>) element;
+            return Arguments.of(fields.get("template"), variables, fields.get("text"));
+        });
+    }
+
+    /** @param text what jinja2 makes of the template; null where it refuses */
+    @ParameterizedTest
+    @MethodSource("generated")
+    void rendersWhatIsGeneratedAsJinja2Does(String template, Map<String, ?> variables, @Nullable String text) {
+        if (text != null) {
+            assertThat(render(template, variables)).isEqualTo(text);
+        } else {
+            assertThatThrownBy(() -> render(template, variables)).isInstanceOf(TemplateException.class);
+        }
+    }
+
     // ---- What goes wrong
     // -----------------------------------------------------------------------------------------------
 

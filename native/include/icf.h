@@ -10,9 +10,9 @@
  *            handle is as it was before the call, and `*out` is NULL. No state is kept per thread. Nothing but a status
  *            ever crosses this boundary: no C++ exception, no abort, no exit.
  * Ownership  *_open gives a handle, *_close takes it back and accepts NULL. Handles may be closed in any order: a model
- *            stays in memory until its last digester and session are closed. Every other pointer is borrowed for the
+ *            stays in memory until its last digester, adapter and session are closed. Every other pointer is borrowed for the
  *            length of the call, unless its function says "valid until". Callers own all buffers.
- * Threads    A model and a GGUF file may be used by any number of threads at once. A digester and a session take one call
+ * Threads    A model, an adapter and a GGUF file may be used by any number of threads at once. A digester and a session take one call
  *            at a time, from any thread; a second one that comes meanwhile gets ICF_ERROR_STATE. No call may overlap the
  *            *_close of its own handle. OpenMP's threads spin between two operations of a
  *            computation: for milliseconds by default, which stalls every other process on the machine and, with one busy
@@ -362,6 +362,8 @@ typedef struct icf_former_info {
     int32_t n_embd;              /* these and those below: as in icf_digester_info */
     int32_t n_digest;
     int32_t chunk_length;
+    int32_t has_reader;          /* 1: it brings an adapter for sessions that read its digests: see icf_adapter_open */
+    int32_t reserved;
     long long fingerprint;
     long long target_vocab_hash;
     char type[32];
@@ -403,6 +405,32 @@ ICF_API icf_status icf_digester_run_batch(icf_digester *digester, const int32_t 
 /* The learned row of an icf_marker, n_embd floats. ICF_ERROR_UNSUPPORTED if the former has none. */
 ICF_API icf_status icf_digester_marker(const icf_digester *digester, int32_t marker, float *row, long long n_floats,
                                        icf_error *error);
+
+/* ---- Adapter: low-rank changes of an LLM's weights --------------------------------------------------------------------- */
+
+/* LoRA (arXiv 2106.09685): beside a weight W lie A [rank, n_in] and B [n_out, rank], and y = W x becomes
+ * y = W x + scale * B (A x). Immutable; any number of sessions and threads may use one at once. */
+typedef struct icf_adapter icf_adapter;
+
+typedef struct icf_adapter_info {
+    int32_t struct_size;
+    int32_t n_pairs;        /* matrices of the LLM that it changes */
+    int32_t max_rank;
+    int32_t is_reader;      /* 1: it is the reader of an IC-Former, for sessions that read its digests */
+    long long n_params;
+    long long weight_bytes;
+    long long fingerprint;  /* FNV-1a over its tensors and its alpha */
+    char name[128];         /* general.name, cut to fit; empty where the file has none */
+} icf_adapter_info;
+
+/* Opens an adapter for `model`: a GGUF file as llama.cpp's convert_lora_to_gguf.py writes it (general.type "adapter",
+ * adapter.type "lora", pairs of tensors NAME.lora_a and NAME.lora_b), or an IC-Former that brings a reader in the same form.
+ * The scale is adapter.lora.alpha / rank, or 1 where alpha is missing or 0. A pair for the word embeddings changes the output
+ * matrix too where the two are one. A tensor that belongs to no matrix of the model, or has another shape, is
+ * ICF_ERROR_MISMATCH or ICF_ERROR_FORMAT; numbers that are not finite are ICF_ERROR_FORMAT. */
+ICF_API icf_status icf_adapter_open(const char *path, icf_model *model, icf_adapter **out, icf_error *error);
+ICF_API void icf_adapter_close(icf_adapter *adapter);
+ICF_API icf_status icf_adapter_describe(const icf_adapter *adapter, icf_adapter_info *info, icf_error *error);
 
 /* ---- Session: one timeline of an LLM, its KV cache and last outputs ----------------------------------------------------- */
 
@@ -456,6 +484,12 @@ ICF_API icf_status icf_session_open(icf_model *model, const icf_session_options 
 ICF_API void icf_session_close(icf_session *session);
 ICF_API icf_status icf_session_describe(const icf_session *session, icf_session_info *info, icf_error *error);
 
+/* Puts `n_adapters` adapters, opened for the session's model, in the place of those in use; 0: the LLM as it is. `scales`
+ * [n_adapters] multiply the adapters' own, NULL: 1 each; at most 64. They are in use until they are replaced, also when their handles have
+ * been closed. ICF_ERROR_STATE unless the session is empty: positions that were computed with others would be wrong. */
+ICF_API icf_status icf_session_set_adapters(icf_session *session, const icf_adapter *const *adapters, const float *scales,
+                                            long long n_adapters, icf_error *error);
+
 /* Appends 1 … n_batch tokens and computes `outputs` (icf_output bits) of the last `n_outputs` of them, 0 … n_tokens. They
  * replace the outputs of the call before. ICF_ERROR_CAPACITY, with nothing appended, if n_ctx would be exceeded. Where a
  * device other than the CPU fails while it computes, the outputs of the call before may be lost as well. */
@@ -500,7 +534,7 @@ ICF_API long long icf_session_state_bytes(const icf_session *session);
 ICF_API icf_status icf_session_save_state(const icf_session *session, void *state, long long capacity, long long *written,
                                           icf_error *error);
 
-/* Replaces the timeline by a saved one. The state of another model or cache type is ICF_ERROR_MISMATCH, a damaged one
+/* Replaces the timeline by a saved one. The state of another model, cache type or set of adapters is ICF_ERROR_MISMATCH, a damaged one
  * ICF_ERROR_FORMAT, one longer than n_ctx ICF_ERROR_CAPACITY; the session is then unchanged. */
 ICF_API icf_status icf_session_restore_state(icf_session *session, const void *state, long long n_bytes, icf_error *error);
 

@@ -10,6 +10,7 @@
 #include "utf8.h"
 
 #include <atomic>
+#include <cmath>
 #include <cstring>
 
 using namespace icf;
@@ -31,12 +32,19 @@ struct icf_digester {
     mutable std::atomic<bool> busy{false};
 };
 
+struct icf_adapter {
+    std::shared_ptr<const Adapter> adapter;
+    std::shared_ptr<const Model> model; // whose weights it stands beside
+};
+
 struct icf_session {
     std::unique_ptr<Session> session;
     mutable std::atomic<bool> busy{false};
 };
 
 namespace {
+
+const long long max_adapters = 64;
 
 void require(bool condition, const char * what) {
     if (!condition) {
@@ -532,6 +540,41 @@ icf_status icf_digester_marker(const icf_digester * digester, int32_t marker, fl
     });
 }
 
+// ---- Adapter ----
+
+icf_status icf_adapter_open(const char * path, icf_model * model, icf_adapter ** out, icf_error * error) {
+    return guard(error, [&] {
+        deref(out, "out") = nullptr;
+        auto handle = std::make_unique<icf_adapter>();
+        handle->model = deref(model, "model").model;
+        handle->adapter = std::make_shared<const Adapter>(&deref(path, "path"), handle->model->adapter_target());
+        if (handle->adapter->is_reader()) {
+            const GgufFile & file = handle->adapter->file();
+            check_target(file, read_former_params(file), *handle->model);
+        }
+        *out = handle.release();
+    });
+}
+
+void icf_adapter_close(icf_adapter * adapter) {
+    delete adapter;
+}
+
+icf_status icf_adapter_describe(const icf_adapter * adapter, icf_adapter_info * info, icf_error * error) {
+    return guard(error, [&] {
+        const Adapter & a = *deref(adapter, "adapter").adapter;
+        write_info(info, [&](icf_adapter_info & i) {
+            i.n_pairs = a.n_pairs();
+            i.max_rank = a.max_rank();
+            i.is_reader = a.is_reader() ? 1 : 0;
+            i.n_params = a.parameters();
+            i.weight_bytes = a.bytes();
+            i.fingerprint = a.fingerprint();
+            copy_field(i.name, sizeof(i.name), a.file().string("general.name").value_or(""));
+        });
+    });
+}
+
 // ---- Session ----
 
 void icf_session_options_init(icf_session_options * options) {
@@ -558,6 +601,28 @@ icf_status icf_session_describe(const icf_session * session, icf_session_info * 
     return guard(error, [&] {
         const Claim claim(session, "session");
         write_info(info, [&](icf_session_info & i) { claim->session->describe(i); });
+    });
+}
+
+icf_status icf_session_set_adapters(icf_session * session, const icf_adapter * const * adapters, const float * scales,
+                                    long long n_adapters, icf_error * error) {
+    return guard(error, [&] {
+        const Claim claim(session, "session");
+        require(n_adapters >= 0 && n_adapters <= max_adapters, "a session has 0 to 64 adapters");
+        check_pointer(adapters, n_adapters, "adapters");
+        ActiveAdapters active;
+        for (long long i = 0; i < n_adapters; i++) {
+            const icf_adapter & handle = deref(adapters[i], "an adapter");
+            if (handle.model.get() != &claim->session->model()) {
+                fail(ICF_ERROR_MISMATCH, "%s: the adapter was opened for another model", handle.adapter->file().path().c_str());
+            }
+            const float scale = scales ? scales[i] : 1.0f;
+            if (!std::isfinite(scale)) {
+                fail(ICF_ERROR_ARGUMENT, "an adapter's scale of %g", static_cast<double>(scale));
+            }
+            active.push_back({handle.adapter, scale});
+        }
+        claim->session->set_adapters(std::move(active));
     });
 }
 

@@ -304,13 +304,18 @@ TensorContext::TensorContext(size_t max_tensors, size_t max_nodes) {
 }
 
 GraphRunner::GraphRunner(const Backend & backend, size_t max_nodes)
-    : backend_(backend), max_nodes_(max_nodes), context_(max_nodes, max_nodes),
+    : backend_(backend), max_nodes_(max_nodes), context_(std::make_unique<TensorContext>(max_nodes, max_nodes)),
       allocator_(ggml_gallocr_new(backend.buffer_type())) {}
 
-ggml_context * GraphRunner::begin() {
-    context_.reset();
-    graph_ = ggml_new_graph_custom(context_.get(), max_nodes_, false);
-    return context_.get();
+ggml_context * GraphRunner::begin(size_t max_nodes) {
+    graph_ = nullptr;
+    if (max_nodes > max_nodes_) {
+        context_ = std::make_unique<TensorContext>(max_nodes, max_nodes);
+        max_nodes_ = max_nodes;
+    }
+    context_->reset();
+    graph_ = ggml_new_graph_custom(context_->get(), max_nodes_, false);
+    return context_->get();
 }
 
 void GraphRunner::allocate() {

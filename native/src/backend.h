@@ -116,9 +116,9 @@ class GraphRunner {
 public:
     GraphRunner(const Backend & backend, size_t max_nodes);
 
-    // Starts a new graph; the one before is forgotten.
-    ggml_context * begin();
-    ggml_context * context() const { return context_.get(); }
+    // Starts a new graph, with room for `max_nodes` where that is more than before; the one before is forgotten.
+    ggml_context * begin(size_t max_nodes = 0);
+    ggml_context * context() const { return context_->get(); }
     ggml_cgraph * graph() const { return graph_; }
     const Backend & backend() const { return backend_; }
 
@@ -138,7 +138,7 @@ private:
 
     const Backend & backend_;
     size_t max_nodes_;
-    TensorContext context_;
+    std::unique_ptr<TensorContext> context_;
     ggml_cgraph * graph_ = nullptr;
     std::unique_ptr<ggml_gallocr, Deleter> allocator_;
 };

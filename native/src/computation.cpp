@@ -10,12 +10,12 @@ Computation::Computation(int device, int n_threads, const DecoderParams & params
       attention_(params, backend_, by_kernels) {}
 
 void Computation::build(long long owner, const DecoderWeights & weights, const LayerRange & layers, const KvCache & cache,
-                        const DecodeShape & shape) {
+                        const ActiveAdapters & adapters, const DecodeShape & shape) {
     if (is_built_for(owner, shape)) {
         return;
     }
     owner_ = 0; // if there is no room for the new one
-    graph_ = build_decode_graph(runner_, {p_, products_, attention_, cache}, weights, layers, shape);
+    graph_ = build_decode_graph(runner_, {p_, products_, attention_, cache, adapters}, weights, layers, shape);
     runner_.allocate();
     backend_.use_threads_for(static_cast<double>(product_bytes(weights, layers)) * shape.n_rows,
                              ggml_graph_n_nodes(runner_.graph()));

@@ -24,13 +24,13 @@ public:
     const DecodeGraph & graph() const { return graph_; }
     long long bytes() const { return runner_.bytes() + attention_.bytes(); }
 
-    // The session whose cache the graph refers to, by its number; 0 where there is no graph.
+    // Whose cache and adapters the graph refers to, a number of a session's; 0 where there is no graph.
     long long owner() const { return owner_; }
     bool is_built_for(long long owner, const DecodeShape & shape) const { return owner == owner_ && shape == shape_; }
 
     // Makes the graph ready, unless it is.
     void build(long long owner, const DecoderWeights & weights, const LayerRange & layers, const KvCache & cache,
-               const DecodeShape & shape);
+               const ActiveAdapters & adapters, const DecodeShape & shape);
     void compute() { runner_.compute(); }
 
 private:

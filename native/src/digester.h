@@ -1,6 +1,7 @@
 // An IC-Former on a device: chunks of a context in, digest rows out.
 #pragma once
 
+#include "adapter.h"
 #include "formers/former.h"
 #include "model.h"
 

@@ -37,6 +37,7 @@ void describe_former(const GgufFile & file, const Model * model, icf_former_info
     info.n_digest = params.n_digest;
     info.chunk_length = params.chunk_length;
     info.fingerprint = fingerprint_of(file, params);
+    info.has_reader = file.find_key("adapter.type") >= 0 ? 1 : 0;
     info.target_vocab_hash = params.target_vocab_hash;
     copy_field(info.type, sizeof(info.type), ggml_type_name(file.main_type()));
     copy_field(info.name, sizeof(info.name), file.string("general.name").value_or(""));

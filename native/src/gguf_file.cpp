@@ -456,10 +456,20 @@ long long GgufFile::find_tensor(std::string_view name) const {
     return found == tensor_index_.end() ? -1 : static_cast<long long>(found->second);
 }
 
+bool is_adapter_tensor(std::string_view name) {
+    const auto ends_with = [&](std::string_view suffix) {
+        return name.size() > suffix.size() && name.substr(name.size() - suffix.size()) == suffix;
+    };
+    return ends_with(adapter_suffix_a) || ends_with(adapter_suffix_b);
+}
+
 ggml_type GgufFile::main_type() const {
     std::map<ggml_type, uint64_t> bytes;
     ggml_type most = GGML_TYPE_F32;
     for (const TensorEntry & entry : tensors_) {
+        if (is_adapter_tensor(entry.name)) {
+            continue;
+        }
         bytes[entry.type] += entry.bytes;
         if (bytes[entry.type] >= bytes[most]) {
             most = entry.type;

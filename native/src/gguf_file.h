@@ -48,6 +48,11 @@ struct TensorEntry {
     uint64_t bytes;
 };
 
+// Whether a tensor of that name is half of a low-rank adapter's pair: the weight's name with one of these behind it.
+constexpr std::string_view adapter_suffix_a = ".lora_a";
+constexpr std::string_view adapter_suffix_b = ".lora_b";
+bool is_adapter_tensor(std::string_view name);
+
 class GgufFile {
 public:
     explicit GgufFile(const std::string & path);
@@ -80,7 +85,7 @@ public:
 
     const std::vector<TensorEntry> & tensors() const { return tensors_; }
     long long find_tensor(std::string_view name) const; // -1: none
-    ggml_type main_type() const;                        // that of most bytes
+    ggml_type main_type() const;                        // that of most bytes, adapters left out
 
     // Bytes first … first + count - 1 of a tensor's data. ICF_ERROR_IO if the file was written to since it was opened.
     void read_tensor(const TensorEntry & tensor, uint64_t first, void * target, size_t count) const;

@@ -5,8 +5,9 @@
 
 namespace icf {
 
-size_t decode_graph_nodes(const DecoderParams & params) {
-    return 64 + 64 * static_cast<size_t>(params.n_layer);
+size_t decode_graph_nodes(const DecoderParams & params, size_t n_adapters) {
+    const size_t layers = static_cast<size_t>(params.n_layer);
+    return 64 + 64 * layers + n_adapters * 4 * (1 + LayerWeights::n_matrices * layers);
 }
 
 static DecodeGraph decode_inputs(const GraphRunner & runner, const DecoderParams & p, const LayerRange & layers,
@@ -36,8 +37,8 @@ DecodeGraph build_decode_graph(GraphRunner & runner, const DecodeParts & parts, 
                                const LayerRange & layers, const DecodeShape & shape) {
     const DecoderParams & p = parts.params;
     const Architecture & architecture = find_architecture(p.architecture, "");
-    parts.products.reset();
-    ggml_context * ctx = runner.begin();
+    parts.products.reset(&parts.adapters);
+    ggml_context * ctx = runner.begin(decode_graph_nodes(p, parts.adapters.size()));
     DecodeGraph g = decode_inputs(runner, p, layers, shape);
     ggml_tensor * x = g.rows; // the residual stream
     for (int i = layers.first; i < layers.end; i++) {

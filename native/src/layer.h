@@ -25,7 +25,8 @@ struct LayerWeights {
     ggml_tensor * down;     // [n_ff, n_embd]
 
     // What rows are multiplied with.
-    std::array<ggml_tensor *, 7> matrices() const { return {wq, wk, wv, wo, gate, up, down}; }
+    static const size_t n_matrices = 7;
+    std::array<ggml_tensor *, n_matrices> matrices() const { return {wq, wk, wv, wo, gate, up, down}; }
 };
 
 struct LayerSizes {

@@ -108,6 +108,19 @@ std::vector<Model::Part> Model::parts() const {
     return parts;
 }
 
+AdapterTarget Model::adapter_target() const {
+    AdapterTarget target = {params_.architecture, {}, weights_.tok_embd};
+    for (const Part & part : parts()) {
+        for (int i = part.layers.first; i < part.layers.end; i++) {
+            for (ggml_tensor * weight : weights_.layers[static_cast<size_t>(i)].matrices()) {
+                target.matrices.push_back({weight, part.device});
+            }
+        }
+    }
+    target.matrices.push_back({weights_.output, parts().back().device});
+    return target;
+}
+
 void Model::pack_matrices() {
     std::vector<ggml_tensor *> matrices;
     if (n_host_layers_ == params_.n_layer) {

@@ -1,6 +1,7 @@
 // The weights of an LLM: immutable, shared by its digesters and sessions.
 #pragma once
 
+#include "adapter.h"
 #include "arch/decoder.h"
 #include "computation.h"
 #include "products.h"
@@ -26,6 +27,9 @@ public:
         LayerRange layers;
     };
     std::vector<Part> parts() const;
+
+    // What of it adapters may change.
+    AdapterTarget adapter_target() const;
     long long vocab_hash() const { return vocab_hash_; }
     long long fingerprint() const { return fingerprint_; }
 

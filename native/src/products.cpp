@@ -83,7 +83,8 @@ size_t PackedMatrices::bytes() const {
 
 // ---- Products in a graph ----
 
-void ProductGraph::reset() {
+void ProductGraph::reset(const ActiveAdapters * adapters) {
+    adapters_ = adapters;
     tasks_.clear();
     packed_.clear();
 }
@@ -114,15 +115,36 @@ ggml_tensor * ProductGraph::packed_rows(ggml_context * ctx, ggml_tensor * x, con
     return packed;
 }
 
-ggml_tensor * ProductGraph::linear(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * bias, ggml_tensor * x) {
+// W x
+ggml_tensor * ProductGraph::product(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * x) {
     const PackedMatrix * matrix = matrices_.find(weight);
     if (!matrix) {
-        return icf::linear(ctx, weight, bias, x);
+        return icf::linear(ctx, weight, nullptr, x);
     }
     ggml_tensor * args[] = {packed_rows(ctx, x, matrix->kernels())};
     tasks_.push_back({{static_cast<int>(x->ne[0]), static_cast<int>(x->ne[1])}, &matrix->kernels(), matrix});
-    ggml_tensor * y = ggml_custom_4d(ctx, GGML_TYPE_F32, matrix->shape().n_out, x->ne[1], 1, 1, args, 1, run_product,
-                                     GGML_N_TASKS_MAX, &tasks_.back());
+    return ggml_custom_4d(ctx, GGML_TYPE_F32, matrix->shape().n_out, x->ne[1], 1, 1, args, 1, run_product, GGML_N_TASKS_MAX,
+                          &tasks_.back());
+}
+
+// y + scale B (A x), for every adapter that has a pair for the weight
+ggml_tensor * ProductGraph::adapted(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * x, ggml_tensor * y) const {
+    for (const ActiveAdapter & active : *adapters_) {
+        const Adapter::Pair * pair = active.adapter->find(weight);
+        if (pair) {
+            ggml_tensor * inner = ggml_mul_mat(ctx, pair->a, x); // [rank, n]
+            const float scale = pair->scale * active.factor;
+            y = ggml_add(ctx, y, ggml_mul_mat(ctx, pair->b, scale == 1 ? inner : ggml_scale(ctx, inner, scale)));
+        }
+    }
+    return y;
+}
+
+ggml_tensor * ProductGraph::linear(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * bias, ggml_tensor * x) {
+    ggml_tensor * y = product(ctx, weight, x);
+    if (adapters_) {
+        y = adapted(ctx, weight, x, y);
+    }
     return bias ? ggml_add(ctx, y, bias) : y;
 }
 

@@ -1,6 +1,7 @@
 // Products with weights in a graph: by kernels that read a weight in a packed form where it has one, else by ggml.
 #pragma once
 
+#include "adapter.h"
 #include "backend.h"
 #include "kernels/kernels.h"
 
@@ -66,8 +67,8 @@ class ProductGraph {
 public:
     explicit ProductGraph(const PackedMatrices & matrices) : matrices_(matrices) {}
 
-    // Forgets the graph before.
-    void reset();
+    // Forgets the graph before. `adapters` change the products of the next one, and live as long as it.
+    void reset(const ActiveAdapters * adapters = nullptr);
 
     // W x + b; `bias` may be NULL. x [n_in, n] → [n_out, n]
     ggml_tensor * linear(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * bias, ggml_tensor * x);
@@ -82,11 +83,14 @@ private:
         const PackedMatrix * matrix; // NULL: packs rows
     };
 
+    ggml_tensor * product(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * x);
+    ggml_tensor * adapted(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * x, ggml_tensor * y) const;
     ggml_tensor * packed_rows(ggml_context * ctx, ggml_tensor * x, const Kernels & kernels);
     static void run_pack(ggml_tensor * dst, int ith, int nth, void * task);
     static void run_product(ggml_tensor * dst, int ith, int nth, void * task);
 
     const PackedMatrices & matrices_;
+    const ActiveAdapters * adapters_ = nullptr;
     std::deque<Task> tasks_;
     std::map<const ggml_tensor *, ggml_tensor *> packed_; // of each x, shared by the products that read it
 };

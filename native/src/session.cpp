@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include "error.h"
+#include "fingerprint.h"
 #include "graph_ops.h"
 
 #include <algorithm>
@@ -57,12 +58,27 @@ void Session::describe(icf_session_info & info) const {
     }
 }
 
+void Session::set_adapters(ActiveAdapters adapters) {
+    if (length() > 0) {
+        fail(ICF_ERROR_STATE, "adapters can be set on an empty session only: %lld positions are in use", length());
+    }
+    drop_outputs();
+    give_back();
+    number_ = next_number(); // no graph that is kept was built with these
+    adapters_ = std::move(adapters);
+}
+
 // ---- Appending ----
 
 void Session::append_tokens(const int32_t * tokens, long long n, long long n_outputs, int32_t outputs) {
     check_append(n, n_outputs, outputs);
     model_->check_tokens(tokens, n);
-    append(tokens, n, n_outputs, outputs, [&](float * rows) { model_->embed(tokens, n, rows); });
+    append(tokens, n, n_outputs, outputs, [&](float * rows) {
+        model_->embed(tokens, n, rows);
+        for (const ActiveAdapter & active : adapters_) {
+            active.adapter->add_embeddings(tokens, n, active.factor, rows);
+        }
+    });
 }
 
 void Session::append_rows(const void * rows, int32_t type, long long n, long long n_outputs, int32_t outputs) {
@@ -151,7 +167,7 @@ void Session::build(const DecodeShape & shape) {
             part->shared = model_->computations().take(part->device, part->own.backend().n_threads(), model_->params(),
                                                        model_->packed(), model_->repacked(), number_);
         }
-        part->current().build(number_, model_->weights(), part->layers, part->cache, shape);
+        part->current().build(number_, model_->weights(), part->layers, part->cache, adapters_, shape);
     }
     shape_ = shape;
 }
@@ -304,8 +320,22 @@ bool Session::sample_there(const icf_sampling & sampling) const {
 
 // ---- State ----
 
+// Of the model and of what changes it.
+long long Session::fingerprint() const {
+    if (adapters_.empty()) {
+        return model_->fingerprint();
+    }
+    Hash hash;
+    hash.add(model_->fingerprint());
+    for (const ActiveAdapter & active : adapters_) {
+        hash.add(active.adapter->fingerprint());
+        hash.add(&active.factor, sizeof(active.factor));
+    }
+    return hash.value();
+}
+
 StateOwner Session::state_owner() const {
-    StateOwner owner = {model_->fingerprint(), model_->params().n_vocab, model_->params().n_embd, n_ctx_, {}};
+    StateOwner owner = {fingerprint(), model_->params().n_vocab, model_->params().n_embd, n_ctx_, {}};
     for (const auto & part : parts_) {
         owner.caches.push_back(&part->cache);
     }

@@ -20,6 +20,9 @@ public:
     long long length() const { return length_.load(std::memory_order_relaxed); }
     void describe(icf_session_info & info) const;
 
+    // In the place of those in use; ICF_ERROR_STATE unless the session is empty.
+    void set_adapters(ActiveAdapters adapters);
+
     void append_tokens(const int32_t * tokens, long long n, long long n_outputs, int32_t outputs);
     void append_rows(const void * rows, int32_t type, long long n, long long n_outputs, int32_t outputs);
     void truncate(long long length);
@@ -64,12 +67,14 @@ private:
     void drop_outputs();
     void fetch_logits() const;
     bool sample_there(const icf_sampling & sampling) const;
+    long long fingerprint() const;
     StateOwner state_owner() const;
 
     std::shared_ptr<const Model> model_; // outlives the parts, which give back to it
     int n_ctx_;
     int n_batch_;
     std::vector<std::unique_ptr<Part>> parts_; // in the order of the computation
+    ActiveAdapters adapters_;
     long long number_;                         // unlike that of any other session
     DecodeShape shape_;                        // of the last graphs
 

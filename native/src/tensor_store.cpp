@@ -33,7 +33,8 @@ static bool is_product_matrix(const TensorEntry & entry) {
     return entry.n_dims == 2 && entry.ne[1] > 1 && entry.name.find("_embd.") == std::string::npos;
 }
 
-TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack, const OnHost & on_host)
+TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack, const OnHost & on_host,
+                         const Wanted & wanted)
     : file_(std::move(file)), context_(file_->tensors().size()), used_(file_->tensors().size(), false) {
     const Device & host = device_at(0);
     const Device & target = device_at(device);
@@ -41,6 +42,10 @@ TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool 
     std::vector<ggml_tensor *> on_cpu;
     std::vector<ggml_tensor *> on_device;
     for (const TensorEntry & entry : file_->tensors()) {
+        if (wanted && !wanted(entry.name)) {
+            tensors_.push_back(nullptr);
+            continue;
+        }
         ggml_tensor * tensor = ggml_new_tensor(context_.get(), entry.type, entry.n_dims, entry.ne);
         ggml_set_name(tensor, entry.name.c_str());
         const bool stays = target.kind == ICF_DEVICE_CPU || (on_host && on_host(entry.name));
@@ -50,7 +55,7 @@ TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool 
         bytes_ += static_cast<long long>(entry.bytes);
         parameters_ += ggml_nelements(tensor);
     }
-    if (tensors_.empty()) {
+    if (parameters_ == 0) {
         fail(ICF_ERROR_FORMAT, "%s: it holds no tensors", file_->path().c_str());
     }
     for (const auto & group : repacked) {
@@ -93,7 +98,7 @@ void TensorStore::place_in_map(ggml_backend_dev_t device) {
     ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     for (size_t i = 0; i < tensors_.size(); i++) {
         char * address = base + file_->data_offset() + file_->tensors()[i].offset;
-        if (!tensors_[i]->buffer && ggml_backend_tensor_alloc(buffer.get(), tensors_[i], address) != GGML_STATUS_SUCCESS) {
+        if (tensors_[i] && !tensors_[i]->buffer && ggml_backend_tensor_alloc(buffer.get(), tensors_[i], address) != GGML_STATUS_SUCCESS) {
             fail(ICF_ERROR_INTERNAL, "%s: tensor '%s' cannot be placed", file_->path().c_str(), tensors_[i]->name);
         }
     }
@@ -177,10 +182,10 @@ void TensorStore::release(const ggml_tensor * tensor) const {
 
 ggml_tensor * TensorStore::find(const std::string & name, long long ne0, long long ne1) {
     const long long index = file_->find_tensor(name);
-    if (index < 0) {
+    ggml_tensor * tensor = index < 0 ? nullptr : tensors_[static_cast<size_t>(index)];
+    if (!tensor) {
         return nullptr;
     }
-    ggml_tensor * tensor = tensors_[static_cast<size_t>(index)];
     if (tensor->ne[0] != ne0 || tensor->ne[1] != ne1 || tensor->ne[2] != 1 || tensor->ne[3] != 1) {
         fail(ICF_ERROR_FORMAT, "%s: tensor '%s' has shape [%lld, %lld, %lld], expected [%lld, %lld]", file_->path().c_str(),
              name.c_str(), static_cast<long long>(tensor->ne[0]), static_cast<long long>(tensor->ne[1]),
@@ -257,7 +262,7 @@ void TensorStore::ignore(const std::string & name) {
 
 void TensorStore::check_all_used() const {
     for (size_t i = 0; i < used_.size(); i++) {
-        if (!used_[i]) {
+        if (tensors_[i] && !used_[i]) {
             fail(ICF_ERROR_UNSUPPORTED, "%s: tensor '%s' is not known for architecture '%s'", file_->path().c_str(),
                  tensors_[i]->name, file_->string("general.architecture").value_or("").c_str());
         }

@@ -33,9 +33,11 @@ class TensorStore {
 public:
     // Says of a tensor's name that it stays on the CPU whatever the device.
     using OnHost = std::function<bool(const std::string & name)>;
+    // Says of a tensor's name that it is the store's matter: the others are as if the file had none.
+    using Wanted = std::function<bool(const std::string & name)>;
 
     TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack = false,
-                const OnHost & on_host = nullptr);
+                const OnHost & on_host = nullptr, const Wanted & wanted = nullptr);
 
     // A second tensor with the data of one of the store's, on another device.
     ggml_tensor * copy(const ggml_tensor * tensor, int device);
@@ -78,7 +80,7 @@ private:
 
     std::shared_ptr<const GgufFile> file_;
     TensorContext context_;
-    std::vector<ggml_tensor *> tensors_; // as in file_->tensors()
+    std::vector<ggml_tensor *> tensors_; // as in file_->tensors(); NULL where not wanted
     std::vector<std::unique_ptr<TensorContext>> copies_;
     std::vector<bool> used_;
     std::unique_ptr<FileMap> map_;

@@ -11,7 +11,8 @@ error
 gguf_file backend
 hparams
 fingerprint tensor_store kernels/ kv_cache graph_ops sampling quantize
-layer products device_sampling state
+layer adapter device_sampling state
+products
 cache_attention
 arch/
 work

@@ -38,6 +38,7 @@ struct DecodeParts {
     ProductGraph & products;
     CacheAttention & attention;
     const KvCache & cache;
+    const ActiveAdapters & adapters;
 };
 
 class LayerGraph {

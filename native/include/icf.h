@@ -359,10 +359,10 @@ ICF_API icf_status icf_digester_describe(const icf_digester *digester, icf_diges
 /* What a former is, as its file says: nothing of its weights is loaded. */
 typedef struct icf_former_info {
     int32_t struct_size;
-    int32_t n_embd;              /* these and those below: as in icf_digester_info */
+    int32_t n_embd; /* these and those below: as in icf_digester_info */
     int32_t n_digest;
     int32_t chunk_length;
-    int32_t has_reader;          /* 1: it brings an adapter for sessions that read its digests: see icf_adapter_open */
+    int32_t has_reader; /* 1: it brings an adapter for sessions that read its digests: see icf_adapter_open */
     int32_t reserved;
     long long fingerprint;
     long long target_vocab_hash;
@@ -414,13 +414,13 @@ typedef struct icf_adapter icf_adapter;
 
 typedef struct icf_adapter_info {
     int32_t struct_size;
-    int32_t n_pairs;        /* matrices of the LLM that it changes */
+    int32_t n_pairs; /* matrices of the LLM that it changes */
     int32_t max_rank;
-    int32_t is_reader;      /* 1: it is the reader of an IC-Former, for sessions that read its digests */
+    int32_t is_reader; /* 1: it is the reader of an IC-Former, for sessions that read its digests */
     long long n_params;
     long long weight_bytes;
-    long long fingerprint;  /* FNV-1a over its tensors and its alpha */
-    char name[128];         /* general.name, cut to fit; empty where the file has none */
+    long long fingerprint; /* FNV-1a over its tensors and its alpha */
+    char name[128];        /* general.name, cut to fit; empty where the file has none */
 } icf_adapter_info;
 
 /* Opens an adapter for `model`: a GGUF file as llama.cpp's convert_lora_to_gguf.py writes it (general.type "adapter",

@@ -33,10 +33,11 @@ static bool check_kind(const GgufFile & file, const AdapterTarget & target) {
         fail(ICF_ERROR_UNSUPPORTED, "%s: this IC-Former brings no reader", file.path().c_str());
     }
     if (type != "lora" || file.find_key("adapter.alora.invocation_tokens") >= 0) {
-        fail(ICF_ERROR_UNSUPPORTED, "%s: an adapter of type '%s'%s is not supported, only 'lora'", file.path().c_str(), type.c_str(),
-             type == "lora" ? " with invocation tokens" : "");
+        fail(ICF_ERROR_UNSUPPORTED, "%s: an adapter of type '%s'%s is not supported, only 'lora'", file.path().c_str(),
+             type.c_str(), type == "lora" ? " with invocation tokens" : "");
     }
-    const std::string made_for = is_reader ? file.string("icformer.target.architecture").value_or(target.architecture) : architecture;
+    const std::string made_for =
+        is_reader ? file.string("icformer.target.architecture").value_or(target.architecture) : architecture;
     if (made_for != target.architecture) {
         fail(ICF_ERROR_MISMATCH, "%s: made for architecture '%s', the LLM has '%s'", file.path().c_str(), made_for.c_str(),
              target.architecture.c_str());
@@ -147,7 +148,8 @@ void Adapter::read_pair(const std::string & name, const AdapterTarget & target) 
     if ((is_embeddings ? a_entry.ne[0] : a_entry.n_dims > 1 ? a_entry.ne[1] : 1) != rank) {
         fail(ICF_ERROR_FORMAT, "%s: the two matrices for '%s' have different ranks", file_->path().c_str(), name.c_str());
     }
-    ggml_tensor * a = is_embeddings ? store_.matrix(a_entry.name, rank, weight->ne[1]) : store_.matrix(a_entry.name, weight->ne[0], rank);
+    ggml_tensor * a =
+        is_embeddings ? store_.matrix(a_entry.name, rank, weight->ne[1]) : store_.matrix(a_entry.name, weight->ne[0], rank);
     ggml_tensor * b = store_.matrix(name + std::string(adapter_suffix_b), rank, is_embeddings ? weight->ne[0] : weight->ne[1]);
     const float scale = scale_of(static_cast<int>(rank));
     if (is_embeddings) {

@@ -65,7 +65,7 @@ private:
     TensorStore store_;
     std::vector<std::unique_ptr<TensorContext>> contexts_; // of tensors made here, with their memory
     std::vector<BufferPtr> buffers_;
-    std::unordered_map<std::string, Pair> pairs_;           // by the weight's name
+    std::unordered_map<std::string, Pair> pairs_; // by the weight's name
     std::unique_ptr<Embeddings> embeddings_;
     int n_pairs_ = 0;
     int max_rank_ = 0;

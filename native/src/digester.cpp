@@ -19,7 +19,9 @@ static int choose_device(int device, const Model * model) {
 
 Digester::Digester(const std::string & path, std::shared_ptr<const Model> model, const icf_digester_options & options)
     : file_(std::make_shared<GgufFile>(path)), params_(read_former_params(*file_)), model_(std::move(model)),
-      device_(choose_device(options.device, model_.get())), store_(file_, device_, options.use_mmap == 1, false, nullptr, [](const std::string & name) { return !is_adapter_tensor(name); }),
+      device_(choose_device(options.device, model_.get())),
+      store_(file_, device_, options.use_mmap == 1, false, nullptr,
+             [](const std::string & name) { return !is_adapter_tensor(name); }),
       weights_(load_former_weights(store_, params_)), backend_(device_, options.n_threads),
       fingerprint_(fingerprint_of(*file_, params_)) {
     if (model_) {

@@ -75,8 +75,8 @@ private:
     int n_batch_;
     std::vector<std::unique_ptr<Part>> parts_; // in the order of the computation
     ActiveAdapters adapters_;
-    long long number_;                         // unlike that of any other session
-    DecodeShape shape_;                        // of the last graphs
+    long long number_;  // unlike that of any other session
+    DecodeShape shape_; // of the last graphs
 
     std::atomic<long long> length_{0};
     mutable Timeline timeline_;

@@ -98,7 +98,8 @@ void TensorStore::place_in_map(ggml_backend_dev_t device) {
     ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     for (size_t i = 0; i < tensors_.size(); i++) {
         char * address = base + file_->data_offset() + file_->tensors()[i].offset;
-        if (tensors_[i] && !tensors_[i]->buffer && ggml_backend_tensor_alloc(buffer.get(), tensors_[i], address) != GGML_STATUS_SUCCESS) {
+        if (tensors_[i] && !tensors_[i]->buffer &&
+            ggml_backend_tensor_alloc(buffer.get(), tensors_[i], address) != GGML_STATUS_SUCCESS) {
             fail(ICF_ERROR_INTERNAL, "%s: tensor '%s' cannot be placed", file_->path().c_str(), tensors_[i]->name);
         }
     }

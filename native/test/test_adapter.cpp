@@ -43,7 +43,8 @@ static std::vector<float> floats_of(const GgufBuilder::Tensor & tensor) {
 }
 
 // Adds a random pair for a weight to the adapter and, with the scale, to the weight itself.
-static void add_pair(GgufBuilder & adapter, GgufBuilder & merged, const std::string & name, int rank, float scale, uint64_t seed) {
+static void add_pair(GgufBuilder & adapter, GgufBuilder & merged, const std::string & name, int rank, float scale,
+                     uint64_t seed) {
     GgufBuilder::Tensor & weight = merged.tensor(name);
     const size_t n_in = weight.shape[0], n_out = weight.shape[1], r = size_t(rank);
     Random random(seed);
@@ -82,7 +83,7 @@ static std::vector<float> logits_with(icf_model * model, const std::vector<const
     return append_all(session.get(), sizes().n_vocab, Random(9).tokens(40, sizes().n_vocab), step);
 }
 
-static const char * const every_matrix[] = {"blk.0.attn_q.weight", "blk.0.attn_k.weight", "blk.1.attn_v.weight",
+static const char * const every_matrix[] = {"blk.0.attn_q.weight",      "blk.0.attn_k.weight",   "blk.1.attn_v.weight",
                                             "blk.1.attn_output.weight", "blk.0.ffn_gate.weight", "blk.1.ffn_up.weight",
                                             "blk.0.ffn_down.weight"};
 
@@ -123,7 +124,8 @@ static void several() {
     const ModelPtr whole = open_model(folder.write("merged.gguf", merged.build()));
     const AdapterPtr a = open_adapter(folder.write("a.gguf", first.build()), model.get());
     const AdapterPtr b = open_adapter(folder.write("b.gguf", second.build()), model.get());
-    CHECK_AT_MOST(tolerance(1e-5), relative_l2(logits_with(model.get(), {a.get(), b.get()}, {0.5f, -2.0f}), logits_with(whole.get(), {}, {})));
+    CHECK_AT_MOST(tolerance(1e-5),
+                  relative_l2(logits_with(model.get(), {a.get(), b.get()}, {0.5f, -2.0f}), logits_with(whole.get(), {}, {})));
     CHECK_AT_MOST(tolerance(1e-6), relative_l2(logits_with(model.get(), {a.get()}, {0.0f}), logits_with(model.get(), {}, {})));
 }
 
@@ -143,7 +145,8 @@ static void embeddings_and_output() {
         const ModelPtr model = open_model(folder.write("base.gguf", base.build()));
         const ModelPtr whole = open_model(folder.write("merged.gguf", merged.build()));
         const AdapterPtr adapter = open_adapter(folder.write("adapter.gguf", file.build()), model.get());
-        CHECK_AT_MOST(tolerance(1e-5), relative_l2(logits_with(model.get(), {adapter.get()}, {}), logits_with(whole.get(), {}, {})));
+        CHECK_AT_MOST(tolerance(1e-5),
+                      relative_l2(logits_with(model.get(), {adapter.get()}, {}), logits_with(whole.get(), {}, {})));
     }
 }
 
@@ -156,8 +159,8 @@ static void quantise(GgufBuilder & adapter, int32_t type) {
         const std::vector<float> values = floats_of(tensor);
         tensor.data.assign(values.size() / size_t(info.block_length) * size_t(info.block_bytes), '\0');
         tensor.type = uint32_t(type);
-        REQUIRE_OK(icf_quantize_rows(type, values.data(), (long long)tensor.shape[1], (long long)tensor.shape[0], tensor.data.data(),
-                                     (long long)tensor.data.size(), &check_error));
+        REQUIRE_OK(icf_quantize_rows(type, values.data(), (long long)tensor.shape[1], (long long)tensor.shape[0],
+                                     tensor.data.data(), (long long)tensor.data.size(), &check_error));
     }
 }
 
@@ -197,8 +200,10 @@ static void reader_of_a_former() {
     CHECK_OK(icf_adapter_describe(adapter.get(), &info, &check_error));
     CHECK_EQUAL(1, info.is_reader);
     CHECK_EQUAL(2, info.n_pairs);
-    CHECK_AT_MOST(tolerance(1e-5), relative_l2(logits_with(model.get(), {adapter.get()}, {}), logits_with(whole.get(), {}, {})));
-    const DigesterPtr with = open_digester(path, model.get()), without = open_digester(folder.write("plain.gguf", plain.build()), model.get());
+    CHECK_AT_MOST(tolerance(1e-5),
+                  relative_l2(logits_with(model.get(), {adapter.get()}, {}), logits_with(whole.get(), {}, {})));
+    const DigesterPtr with = open_digester(path, model.get()),
+                      without = open_digester(folder.write("plain.gguf", plain.build()), model.get());
     CHECK_EQUAL(describe(without.get()).n_params, describe(with.get()).n_params);
     const std::vector<float> context = Random(3).floats(16 * 64);
     CHECK(same_result(digest_rows(with.get(), context.data(), 16, 0), digest_rows(without.get(), context.data(), 16, 0)));
@@ -235,7 +240,8 @@ static void timelines() {
     // Taken off, the LLM is what it was; closed handles stay in use.
     CHECK_OK(icf_session_truncate(with.get(), 0, &check_error));
     CHECK_OK(icf_session_set_adapters(with.get(), nullptr, nullptr, 0, &check_error));
-    CHECK(same_result(append_all(with.get(), sizes().n_vocab, tokens), append_all(open_session(model.get()).get(), sizes().n_vocab, tokens)));
+    CHECK(same_result(append_all(with.get(), sizes().n_vocab, tokens),
+                      append_all(open_session(model.get()).get(), sizes().n_vocab, tokens)));
     CHECK_OK(icf_session_truncate(with.get(), 0, &check_error));
     CHECK_OK(icf_session_set_adapters(with.get(), one, nullptr, 1, &check_error));
     adapter.reset();
@@ -262,21 +268,31 @@ static void refusals() {
         return file;
     };
     check_refused(ICF_ERROR_FORMAT, base, "not an adapter", model.get());
-    check_refused(ICF_ERROR_UNSUPPORTED, odd([](GgufBuilder & f) { f.set_text("adapter.type", "vector"); }), "'vector'", model.get());
+    check_refused(ICF_ERROR_UNSUPPORTED, odd([](GgufBuilder & f) { f.set_text("adapter.type", "vector"); }), "'vector'",
+                  model.get());
     check_refused(ICF_ERROR_FORMAT, odd([](GgufBuilder & f) { f.set_u32("adapter.type", 1); }), "adapter.type", model.get());
-    check_refused(ICF_ERROR_FORMAT, odd([](GgufBuilder & f) { f.set_text("adapter.lora.alpha", "8"); }), "adapter.lora.alpha", model.get());
-    check_refused(ICF_ERROR_FORMAT, odd([](GgufBuilder & f) { f.set_f32("adapter.lora.alpha", NAN); }), "adapter.lora.alpha", model.get());
-    check_refused(ICF_ERROR_MISMATCH, odd([](GgufBuilder & f) { f.set_text("general.architecture", "qwen2"); }), "'qwen2'", model.get());
+    check_refused(ICF_ERROR_FORMAT, odd([](GgufBuilder & f) { f.set_text("adapter.lora.alpha", "8"); }), "adapter.lora.alpha",
+                  model.get());
+    check_refused(ICF_ERROR_FORMAT, odd([](GgufBuilder & f) { f.set_f32("adapter.lora.alpha", NAN); }), "adapter.lora.alpha",
+                  model.get());
+    check_refused(ICF_ERROR_MISMATCH, odd([](GgufBuilder & f) { f.set_text("general.architecture", "qwen2"); }), "'qwen2'",
+                  model.get());
     check_refused(ICF_ERROR_FORMAT, odd([&](GgufBuilder & f) { f.remove_tensor(b); }), "lora_b' is missing", model.get());
-    check_refused(ICF_ERROR_UNSUPPORTED, odd([&](GgufBuilder & f) { f.remove_tensor(a); }), "lora_b' is not known", model.get());
-    check_refused(ICF_ERROR_FORMAT, odd([&](GgufBuilder & f) { f.tensor(a).name = "x"; f.tensor(b).name = "y"; f.tensors.clear(); }),
+    check_refused(ICF_ERROR_UNSUPPORTED, odd([&](GgufBuilder & f) { f.remove_tensor(a); }), "lora_b' is not known",
+                  model.get());
+    check_refused(ICF_ERROR_FORMAT, odd([&](GgufBuilder & f) {
+                      f.tensor(a).name = "x";
+                      f.tensor(b).name = "y";
+                      f.tensors.clear();
+                  }),
                   "no tensors", model.get());
     check_refused(ICF_ERROR_FORMAT, odd([&](GgufBuilder & f) { f.tensor(a).shape = {32, 4}; }), "different ranks", model.get());
     check_refused(ICF_ERROR_FORMAT, odd([&](GgufBuilder & f) { f.tensor(a).shape = {32, 2, 2}; }), "shape", model.get());
-    check_refused(ICF_ERROR_UNSUPPORTED, odd([&](GgufBuilder & f) { f.add_floats("blk.0.attn_norm.weight", {64}, Random(1).floats(64)); }),
+    check_refused(ICF_ERROR_UNSUPPORTED,
+                  odd([&](GgufBuilder & f) { f.add_floats("blk.0.attn_norm.weight", {64}, Random(1).floats(64)); }),
                   "not known", model.get());
-    check_refused(ICF_ERROR_FORMAT, odd([&](GgufBuilder & f) { f.tensor(a).data = floats_data(std::vector<float>(128, NAN)); }), "nan",
-                  model.get());
+    check_refused(ICF_ERROR_FORMAT, odd([&](GgufBuilder & f) { f.tensor(a).data = floats_data(std::vector<float>(128, NAN)); }),
+                  "nan", model.get());
     check_refused(ICF_ERROR_UNSUPPORTED, odd([&](GgufBuilder & f) { f.tensor(a).type = 26; }), "i32", model.get());
     GgufBuilder deeper = empty_adapter(4), other = base;
     deeper.add_floats("blk.7.attn_q.weight.lora_a", {64, 2}, Random(1).floats(128));
@@ -293,7 +309,8 @@ static void refusals() {
     const float nan = NAN;
     CHECK_STATUS(ICF_ERROR_ARGUMENT, icf_session_set_adapters(session.get(), one, &nan, 1, &check_error));
     const ModelPtr another = open_model(folder.write("other.gguf", other.build()));
-    CHECK_STATUS(ICF_ERROR_MISMATCH, icf_session_set_adapters(open_session(another.get()).get(), one, nullptr, 1, &check_error));
+    CHECK_STATUS(ICF_ERROR_MISMATCH,
+                 icf_session_set_adapters(open_session(another.get()).get(), one, nullptr, 1, &check_error));
 }
 
 int main() {

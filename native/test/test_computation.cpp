@@ -46,7 +46,7 @@ static void graphs_are_found_again() {
     ComputationPool::Lease mine = take(pool, 1, 7);
     ComputationPool::Lease another = take(pool, 1, 8);
     CHECK(!mine->is_built_for(7, shape));
-    mine->build(7, model().weights(), {0, model().params().n_layer}, cache, shape);
+    mine->build(7, model().weights(), {0, model().params().n_layer}, cache, {}, shape);
     Computation * const built = mine.get();
     CHECK(built->is_built_for(7, shape) && !built->is_built_for(8, shape) && built->bytes() > 0);
     mine.reset();

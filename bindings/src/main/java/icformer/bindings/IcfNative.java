@@ -2915,6 +2915,190 @@ public class IcfNative extends IcfNative$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+
+    private static class icf_adapter_open {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            IcfNative.C_INT,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("icf_adapter_open");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * icf_status icf_adapter_open(const char *path, icf_model *model, icf_adapter **out, icf_error *error)
+     * }
+     */
+    public static FunctionDescriptor icf_adapter_open$descriptor() {
+        return icf_adapter_open.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * icf_status icf_adapter_open(const char *path, icf_model *model, icf_adapter **out, icf_error *error)
+     * }
+     */
+    public static MethodHandle icf_adapter_open$handle() {
+        return icf_adapter_open.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * icf_status icf_adapter_open(const char *path, icf_model *model, icf_adapter **out, icf_error *error)
+     * }
+     */
+    public static MemorySegment icf_adapter_open$address() {
+        return icf_adapter_open.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * icf_status icf_adapter_open(const char *path, icf_model *model, icf_adapter **out, icf_error *error)
+     * }
+     */
+    public static int icf_adapter_open(MemorySegment path, MemorySegment model, MemorySegment out, MemorySegment error) {
+        var mh$ = icf_adapter_open.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("icf_adapter_open", path, model, out, error);
+            }
+            return (int)mh$.invokeExact(path, model, out, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class icf_adapter_close {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            IcfNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("icf_adapter_close");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void icf_adapter_close(icf_adapter *adapter)
+     * }
+     */
+    public static FunctionDescriptor icf_adapter_close$descriptor() {
+        return icf_adapter_close.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void icf_adapter_close(icf_adapter *adapter)
+     * }
+     */
+    public static MethodHandle icf_adapter_close$handle() {
+        return icf_adapter_close.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void icf_adapter_close(icf_adapter *adapter)
+     * }
+     */
+    public static MemorySegment icf_adapter_close$address() {
+        return icf_adapter_close.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void icf_adapter_close(icf_adapter *adapter)
+     * }
+     */
+    public static void icf_adapter_close(MemorySegment adapter) {
+        var mh$ = icf_adapter_close.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("icf_adapter_close", adapter);
+            }
+            mh$.invokeExact(adapter);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class icf_adapter_describe {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            IcfNative.C_INT,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("icf_adapter_describe");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * icf_status icf_adapter_describe(const icf_adapter *adapter, icf_adapter_info *info, icf_error *error)
+     * }
+     */
+    public static FunctionDescriptor icf_adapter_describe$descriptor() {
+        return icf_adapter_describe.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * icf_status icf_adapter_describe(const icf_adapter *adapter, icf_adapter_info *info, icf_error *error)
+     * }
+     */
+    public static MethodHandle icf_adapter_describe$handle() {
+        return icf_adapter_describe.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * icf_status icf_adapter_describe(const icf_adapter *adapter, icf_adapter_info *info, icf_error *error)
+     * }
+     */
+    public static MemorySegment icf_adapter_describe$address() {
+        return icf_adapter_describe.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * icf_status icf_adapter_describe(const icf_adapter *adapter, icf_adapter_info *info, icf_error *error)
+     * }
+     */
+    public static int icf_adapter_describe(MemorySegment adapter, MemorySegment info, MemorySegment error) {
+        var mh$ = icf_adapter_describe.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("icf_adapter_describe", adapter, info, error);
+            }
+            return (int)mh$.invokeExact(adapter, info, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
     private static final int ICF_OUTPUT_LOGITS = (int)1L;
     /**
      * {@snippet lang=c :
@@ -3170,6 +3354,70 @@ public class IcfNative extends IcfNative$shared {
                 traceDowncall("icf_session_describe", session, info, error);
             }
             return (int)mh$.invokeExact(session, info, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class icf_session_set_adapters {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            IcfNative.C_INT,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER,
+            IcfNative.C_POINTER,
+            IcfNative.C_LONG_LONG,
+            IcfNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("icf_session_set_adapters");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * icf_status icf_session_set_adapters(icf_session *session, const icf_adapter *const *adapters, const float *scales, long long n_adapters, icf_error *error)
+     * }
+     */
+    public static FunctionDescriptor icf_session_set_adapters$descriptor() {
+        return icf_session_set_adapters.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * icf_status icf_session_set_adapters(icf_session *session, const icf_adapter *const *adapters, const float *scales, long long n_adapters, icf_error *error)
+     * }
+     */
+    public static MethodHandle icf_session_set_adapters$handle() {
+        return icf_session_set_adapters.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * icf_status icf_session_set_adapters(icf_session *session, const icf_adapter *const *adapters, const float *scales, long long n_adapters, icf_error *error)
+     * }
+     */
+    public static MemorySegment icf_session_set_adapters$address() {
+        return icf_session_set_adapters.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * icf_status icf_session_set_adapters(icf_session *session, const icf_adapter *const *adapters, const float *scales, long long n_adapters, icf_error *error)
+     * }
+     */
+    public static int icf_session_set_adapters(MemorySegment session, MemorySegment adapters, MemorySegment scales, long n_adapters, MemorySegment error) {
+        var mh$ = icf_session_set_adapters.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("icf_session_set_adapters", session, adapters, scales, n_adapters, error);
+            }
+            return (int)mh$.invokeExact(session, adapters, scales, n_adapters, error);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

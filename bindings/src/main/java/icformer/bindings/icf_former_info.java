@@ -19,6 +19,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t n_embd;
  *     int32_t n_digest;
  *     int32_t chunk_length;
+ *     int32_t has_reader;
+ *     int32_t reserved;
  *     long long fingerprint;
  *     long long target_vocab_hash;
  *     char type[32];
@@ -37,6 +39,8 @@ public class icf_former_info {
         IcfNative.C_INT.withName("n_embd"),
         IcfNative.C_INT.withName("n_digest"),
         IcfNative.C_INT.withName("chunk_length"),
+        IcfNative.C_INT.withName("has_reader"),
+        IcfNative.C_INT.withName("reserved"),
         IcfNative.C_LONG_LONG.withName("fingerprint"),
         IcfNative.C_LONG_LONG.withName("target_vocab_hash"),
         MemoryLayout.sequenceLayout(32, IcfNative.C_CHAR).withName("type"),
@@ -224,6 +228,94 @@ public class icf_former_info {
      */
     public static void chunk_length(MemorySegment struct, int fieldValue) {
         struct.set(chunk_length$LAYOUT, chunk_length$OFFSET, fieldValue);
+    }
+
+    private static final OfInt has_reader$LAYOUT = (OfInt)$LAYOUT.select(groupElement("has_reader"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t has_reader
+     * }
+     */
+    public static final OfInt has_reader$layout() {
+        return has_reader$LAYOUT;
+    }
+
+    private static final long has_reader$OFFSET = $LAYOUT.byteOffset(groupElement("has_reader"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t has_reader
+     * }
+     */
+    public static final long has_reader$offset() {
+        return has_reader$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t has_reader
+     * }
+     */
+    public static int has_reader(MemorySegment struct) {
+        return struct.get(has_reader$LAYOUT, has_reader$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t has_reader
+     * }
+     */
+    public static void has_reader(MemorySegment struct, int fieldValue) {
+        struct.set(has_reader$LAYOUT, has_reader$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     private static final OfLong fingerprint$LAYOUT = (OfLong)$LAYOUT.select(groupElement("fingerprint"));

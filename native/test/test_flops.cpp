@@ -246,7 +246,7 @@ long long count_batch(Shape s, int n_layer, int n_rows, int n_outputs) {
     CacheAttention attention(params, backend, false);
     GraphRunner runner(backend, decode_graph_nodes(params));
     const DecodeShape shape = {n_rows, KvCache::visible(n_rows), n_outputs, ICF_OUTPUT_HIDDEN};
-    build_decode_graph(runner, {params, products, attention, cache}, decoder, {0, n_layer}, shape);
+    build_decode_graph(runner, {params, products, attention, cache, {}}, decoder, {0, n_layer}, shape);
     return count(runner.graph(), 0);
 }
 

@@ -13,7 +13,7 @@ OperationsFormer::OperationsFormer(FormerParts parts)
     : parts_(std::move(parts)), p_(parts_.params), w_(parts_.weights), type_(parts_.is_f16 ? GGML_TYPE_F16 : GGML_TYPE_F32),
       memories_(w_.layers.size()), products_(none_), constants_(2 * static_cast<size_t>(p_.n_cross()) + 1),
       table_(2 * static_cast<size_t>(p_.n_cross())), fill_runner_(parts_.backend, former_graph_nodes(p_)),
-      runner_(parts_.backend, 2 * former_graph_nodes(p_)) {
+      runner_(parts_.backend, 2 * former_graph_nodes(p_)), readback_(parts_.backend) {
     first_queries_ = ggml_new_tensor_2d(constants_.get(), GGML_TYPE_F32, p_.n_embd, p_.n_digest);
     for (int i = 0; i < p_.n_layer; i++) {
         if (p_.is_cross(i)) {
@@ -213,7 +213,7 @@ void OperationsFormer::compute(float * rows) {
     fill_digest_mask(graph_.mask, graph_.shape.n);
     fill_digest_mask(graph_.self_mask, 0);
     runner_.compute();
-    ggml_backend_tensor_get(graph_.digest, rows, 0, ggml_nbytes(graph_.digest));
+    readback_.read(graph_.digest, rows, ggml_nbytes(graph_.digest));
 }
 
 void OperationsFormer::run_tokens(const int32_t * tokens, int n, int n_chunks, float * rows) {
@@ -241,8 +241,8 @@ void OperationsFormer::run_embeddings(const float * embeddings, int n, int n_chu
 }
 
 long long OperationsFormer::bytes() const {
-    return static_cast<long long>(ggml_backend_buffer_get_size(constants_buffer_.get())) + fill_runner_.bytes() +
-           runner_.bytes();
+    return static_cast<long long>(ggml_backend_buffer_get_size(constants_buffer_.get())) + fill_runner_.bytes() + runner_.bytes() +
+           readback_.bytes();
 }
 
 } // namespace icf

@@ -4,6 +4,7 @@
 
 #include "formers/former.h"
 #include "formers/layers.h"
+#include "readback.h"
 
 namespace icf {
 
@@ -88,6 +89,7 @@ private:
     FillGraph fill_;
     GraphRunner runner_;
     ChunkGraph graph_;
+    Readback readback_;
     std::vector<float> embeddings_;
 };
 

@@ -60,12 +60,6 @@ static void bound_openmp_spinning() {
     }
 }
 
-// cuBLAS would add up products of halves in halves: three decimal digits, of sums of thousands. On GPUs with matrix units sums
-// in F32 take no longer. A user's own setting is kept. The CUDA backend reads this when it first computes.
-static void sum_products_in_f32() {
-    setenv("GGML_CUDA_CUBLAS_COMPUTE_TYPE", "f32", 0);
-}
-
 // A backend that lies beside this library and finds no device, or cannot be loaded, is told of: what then runs on the CPU would
 // only be slow.
 static void report_backend_without_device(const char * registry, const char * library) {
@@ -89,7 +83,6 @@ static void report_backend_without_device(const char * registry, const char * li
 static std::vector<Device> load_devices() {
     ggml_log_set(log_to_stderr, nullptr);
     bound_openmp_spinning();
-    sum_products_in_f32();
     ggml_backend_load_all_from_path(library_folder().c_str());
     report_backend_without_device("CUDA", "libggml-cuda.so");
     report_backend_without_device("Vulkan", "libggml-vulkan.so");
@@ -186,6 +179,10 @@ std::string device_features(const Device & device) {
         }
     }
     return names;
+}
+
+bool widens_halves(const Device & device) {
+    return strcmp(ggml_backend_reg_name(ggml_backend_dev_backend_reg(device.handle)), "CUDA") == 0;
 }
 
 // Asks whether a product with the weight could be computed if it lay in a buffer of that type.

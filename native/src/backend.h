@@ -40,6 +40,10 @@ DeviceMemory device_memory(const Device & device);
 // What the variant that was loaded makes use of, such as "AVX512 AVX512_BF16".
 std::string device_features(const Device & device);
 
+// Whether the device converts a matrix in F16 to F32 for each product whose sums are to be in F32. CUDA has matrix units for
+// sums of halves in F32, but ggml uses them with BF16 alone.
+bool widens_halves(const Device & device);
+
 // The buffer type of the device in which products with that weight [n_in, n_out] run faster than where it lies, because the
 // weight is laid out anew for this CPU; NULL where there is none. The weight has no buffer yet.
 ggml_backend_buffer_type_t repacking_type(const Device & device, const ggml_tensor * weight);
@@ -149,8 +153,8 @@ private:
     size_t max_nodes_;
     std::unique_ptr<TensorContext> context_;
     ggml_cgraph * graph_ = nullptr;
-    std::unique_ptr<ggml_gallocr, Deleter> allocator_; // on the CPU
-    std::unique_ptr<ggml_backend, Deleter> unused_;    // the CPU, which every scheduler asks for
+    std::unique_ptr<ggml_gallocr, Deleter> allocator_;       // on the CPU
+    std::unique_ptr<ggml_backend, Deleter> unused_;          // the CPU, which every scheduler asks for
     std::unique_ptr<ggml_backend_sched, Deleter> scheduler_; // on other devices
 };
 

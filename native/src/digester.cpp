@@ -21,7 +21,7 @@ Digester::Digester(const std::string & path, std::shared_ptr<const Model> model,
     : file_(std::make_shared<GgufFile>(path)), params_(read_former_params(*file_)), model_(std::move(model)),
       device_(choose_device(options.device, model_.get())),
       store_(file_, device_, options.use_mmap == 1, false, nullptr,
-             [](const std::string & name) { return !is_adapter_tensor(name); }),
+             [](const std::string & name) { return !is_adapter_tensor(name); }, widens_halves(device_at(device_))),
       weights_(load_former_weights(store_, params_)), backend_(device_, options.n_threads),
       fingerprint_(fingerprint_of(*file_, params_)) {
     if (model_) {

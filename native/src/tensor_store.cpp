@@ -34,7 +34,7 @@ static bool is_product_matrix(const TensorEntry & entry) {
 }
 
 TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack, const OnHost & on_host,
-                         const Wanted & wanted)
+                         const Wanted & wanted, bool widen_halves)
     : file_(std::move(file)), context_(file_->tensors().size()), used_(file_->tensors().size(), false) {
     const Device & host = device_at(0);
     const Device & target = device_at(device);
@@ -46,9 +46,10 @@ TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool 
             tensors_.push_back(nullptr);
             continue;
         }
-        ggml_tensor * tensor = ggml_new_tensor(context_.get(), entry.type, entry.n_dims, entry.ne);
-        ggml_set_name(tensor, entry.name.c_str());
         const bool stays = target.kind == ICF_DEVICE_CPU || (on_host && on_host(entry.name));
+        const bool widened = widen_halves && !stays && entry.type == GGML_TYPE_F16 && is_product_matrix(entry);
+        ggml_tensor * tensor = ggml_new_tensor(context_.get(), widened ? GGML_TYPE_F32 : entry.type, entry.n_dims, entry.ne);
+        ggml_set_name(tensor, entry.name.c_str());
         ggml_backend_buffer_type_t type = repack && stays && is_product_matrix(entry) ? repacking_type(host, tensor) : nullptr;
         (type ? repacked[type] : stays ? on_cpu : on_device).push_back(tensor);
         tensors_.push_back(tensor);
@@ -126,8 +127,20 @@ void TensorStore::copy_to(const Device & device, ggml_backend_buffer_type_t type
     }
 }
 
+// CUDA's products of quantised matrices read whole groups of rows: up to this many behind the last one, without using them.
+static const size_t rows_read_beyond = 7;
+
+static size_t bytes_read_beyond(const Device & device, ggml_tensor * const * tensors, size_t n) {
+    size_t longest = 0;
+    for (size_t i = 0; i < n && device.kind != ICF_DEVICE_CPU; i++) {
+        longest = std::max(longest, ggml_is_quantized(tensors[i]->type) ? tensors[i]->nb[1] : 0);
+    }
+    return rows_read_beyond * longest;
+}
+
 void TensorStore::place(const Device & device, ggml_backend_buffer_type_t type, ggml_tensor * const * tensors, size_t n,
                         size_t bytes) {
+    bytes += bytes_read_beyond(device, tensors, n);
     BufferPtr buffer(ggml_backend_buft_alloc_buffer(type, bytes));
     if (!buffer) {
         fail_out_of_memory(device, text("the weights of %s", file_->path().c_str()).c_str(), bytes);
@@ -152,17 +165,25 @@ void TensorStore::load(const Device & device, ggml_tensor * tensor, std::vector<
     const TensorEntry & entry = file_->tensors()[static_cast<size_t>(file_->find_tensor(tensor->name))];
     const uint64_t offset = file_->data_offset() + entry.offset;
     const size_t count = static_cast<size_t>(entry.bytes);
-    if (ggml_backend_buffer_is_host(tensor->buffer)) {
+    const bool widened = tensor->type != entry.type;
+    if (ggml_backend_buffer_is_host(tensor->buffer) && !widened) {
         file_->handle().read(offset, tensor->data, count);
         return;
     }
     // A layout of the CPU's own takes a tensor whole.
     const size_t step = device.kind == ICF_DEVICE_CPU ? count : std::min(count, staging_bytes);
     staging.resize(std::max(staging.size(), step));
+    std::vector<float> wide(widened ? step / sizeof(ggml_fp16_t) : 0);
     for (size_t at = 0; at < count; at += step) {
         const size_t part = std::min(step, count - at);
         file_->handle().read(offset + at, staging.data(), part);
-        ggml_backend_tensor_set(tensor, staging.data(), at, part);
+        if (widened) {
+            const size_t n = part / sizeof(ggml_fp16_t);
+            ggml_fp16_to_fp32_row(reinterpret_cast<const ggml_fp16_t *>(staging.data()), wide.data(), static_cast<int64_t>(n));
+            ggml_backend_tensor_set(tensor, wide.data(), at / sizeof(ggml_fp16_t) * sizeof(float), n * sizeof(float));
+        } else {
+            ggml_backend_tensor_set(tensor, staging.data(), at, part);
+        }
     }
 }
 

@@ -36,8 +36,9 @@ public:
     // Says of a tensor's name that it is the store's matter: the others are as if the file had none.
     using Wanted = std::function<bool(const std::string & name)>;
 
+    // With `widen_halves` matrices in F16 that do not stay on the CPU become F32.
     TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack = false,
-                const OnHost & on_host = nullptr, const Wanted & wanted = nullptr);
+                const OnHost & on_host = nullptr, const Wanted & wanted = nullptr, bool widen_halves = false);
 
     // A second tensor with the data of one of the store's, on another device.
     ggml_tensor * copy(const ggml_tensor * tensor, int device);

@@ -139,7 +139,10 @@ static TinySizes wide() {
 
 // Rows may be rounded to halves on the way into a product with halves, and to 8 bits on that with quantised weights.
 static double allowed(const std::string & type) {
-    return type == "f32" ? rounding : type == "f16" ? std::max(rounding, 5e-3) : type == "bf16" ? 2e-2 : 1e-1;
+    return type == "f32"    ? rounding
+           : type == "f16"  ? std::max(rounding, 5e-3)
+           : type == "bf16" ? 2e-2
+                            : quantised_tolerance(device, type, 1e-1);
 }
 
 static void formers_of_every_type() {

@@ -22,7 +22,7 @@ private:
     GraphRunner runner_;
     ggml_backend_buffer_t built_in_ = nullptr; // where the logits lie that the graph is built for
     const void * built_at_ = nullptr;
-    int built_k_ = 0; // 0: none
+    int built_k_ = 0;                       // 0: none
     ggml_tensor * chosen_ = nullptr;        // I32 [k]
     ggml_tensor * chosen_values_ = nullptr; // F32 [1, k]
     std::vector<int32_t> tokens_;

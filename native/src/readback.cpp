@@ -10,7 +10,7 @@ namespace icf {
 
 static const size_t slice_bytes = size_t(2) << 20;
 static const size_t most_pinned = size_t(128) << 20; // larger results take several rounds
-static const size_t most_threads = 4;                // that saturate a link between host and device
+static const size_t most_threads = 8;                // that keep up with a link between host and device
 
 // Makes room for n_bytes, most_pinned at the most; false where the device has no pinned memory, or no events to wait for.
 bool Readback::reserve(size_t n_bytes) {

@@ -191,7 +191,8 @@ ggml_tensor * OperationsFormer::look_up(ggml_tensor * table, ggml_tensor * rows)
 
 // Keys or values of the contexts [n_embd_kv, n * n_chunks] with those of the digests [n_embd_kv, n_digest] behind each of them
 // → [n_embd_kv, (n + n_digest) * n_chunks]
-ggml_tensor * OperationsFormer::with_digests(const ChunkShape & shape, ggml_tensor * of_context, ggml_tensor * of_digests) const {
+ggml_tensor * OperationsFormer::with_digests(const ChunkShape & shape, ggml_tensor * of_context,
+                                             ggml_tensor * of_digests) const {
     ggml_context * ctx = runner_.context();
     ggml_tensor * all = ggml_repeat_4d(ctx, of_digests, p_.n_embd_kv(), p_.n_digest, shape.n_chunks, 1);
     if (of_context) {
@@ -254,7 +255,8 @@ void OperationsFormer::compute(float * rows) {
 void OperationsFormer::fill_table_rows(const int32_t * tokens, int n, int n_chunks) {
     table_rows_.clear();
     for (int chunk = 0; chunk < n_chunks; chunk++) {
-        table_rows_.insert(table_rows_.end(), tokens + static_cast<size_t>(chunk) * n, tokens + static_cast<size_t>(chunk + 1) * n);
+        table_rows_.insert(table_rows_.end(), tokens + static_cast<size_t>(chunk) * n,
+                           tokens + static_cast<size_t>(chunk + 1) * n);
         for (int i = 0; i < p_.n_digest; i++) {
             table_rows_.push_back(static_cast<int32_t>(filled_.size()) + i);
         }
@@ -285,8 +287,8 @@ void OperationsFormer::run_embeddings(const float * embeddings, int n, int n_chu
 }
 
 long long OperationsFormer::bytes() const {
-    return static_cast<long long>(ggml_backend_buffer_get_size(constants_buffer_.get())) + fill_runner_.bytes() + runner_.bytes() +
-           readback_.bytes();
+    return static_cast<long long>(ggml_backend_buffer_get_size(constants_buffer_.get())) + fill_runner_.bytes() +
+           runner_.bytes() + readback_.bytes();
 }
 
 } // namespace icf

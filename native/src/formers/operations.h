@@ -64,7 +64,8 @@ private:
     void fill(const int32_t * tokens, int n);
     ChunkGraph chunk_inputs(const ChunkShape & shape) const;
     ChunkGraph build(const ChunkShape & shape);
-    KeysValues keys_values(FormerLayers & layers, const ChunkGraph & g, const ChunkShape & shape, int i, ggml_tensor * unit) const;
+    KeysValues keys_values(FormerLayers & layers, const ChunkGraph & g, const ChunkShape & shape, int i,
+                           ggml_tensor * unit) const;
     ggml_tensor * look_up(ggml_tensor * table, ggml_tensor * rows) const;
     ggml_tensor * with_digests(const ChunkShape & shape, ggml_tensor * of_context, ggml_tensor * of_digests) const;
     void prepare_graph(const ChunkShape & shape);

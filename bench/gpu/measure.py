@@ -110,65 +110,108 @@ def distance(a, b):
 
 
 def results_on(lib, device, model_path, former_path, steps):
-    """Digest rows of up to 512 tokens, and the logits behind each of the first `steps` tokens."""
+    """Digest rows of up to 512 tokens, and the logits behind each of the first `steps` tokens; none for 0."""
     import numpy as np
     threads = CPU_THREADS if device == 0 else 0
     with icf.Model(lib, model_path, device) as model, icf.Digester(lib, former_path, model, device, threads) as digester:
         info = model.info()
         n = min(steps, info.n_ctx_train)
-        context = tokens(n, info.n_vocab)
-        rows = np.array(digester.run(context[:512], [min(n, 512)]))
+        context = tokens(max(n, 512), info.n_vocab)
+        size = min(512, digester.info().chunk_length)
+        rows = np.array(digester.run(context[:size], [size]))
         logits = []
-        with icf.Session(lib, model, n, n_threads=threads) as session:
+        with icf.Session(lib, model, max(n, 1), n_threads=threads) as session:
             for first in range(0, n, 64):
-                part = context[first:first + 64]
+                part = context[first:min(first + 64, n)]
                 session.append(part, len(part))
-                logits.append(np.array(session.logits(len(part))).reshape(len(part), info.n_vocab))
-    return rows, np.concatenate(logits)
+                logits.append(np.array(session.logits(len(part)), dtype=np.float32).reshape(len(part), info.n_vocab))
+    return rows, np.concatenate(logits) if logits else None
+
+
+def results_of_cpu(args, lib, paths, steps):
+    """Computed once for all measurements beside these files."""
+    import numpy as np
+    kept = args.files / f"{paths[1].stem}-{steps}.npz"
+    if not kept.exists():
+        rows, logits = results_on(lib, 0, *paths, steps)
+        part = kept.with_suffix(".part.npz")
+        np.savez(part, rows=rows, logits=logits if steps else np.zeros(0))
+        part.rename(kept)
+    with np.load(kept) as both:
+        return both["rows"], both["logits"] if steps else None
 
 
 def agreement(args, lib):
-    """Digest and logits against the CPU's with F32 weights, and how often both would choose the same token."""
-    reference = None
+    """Digest and logits against the CPU's with the same weights and with F32's, and how often both would choose the same token.
+    A type without an LLM of its own, such as bf16, is that of the former alone."""
     for kind in args.types:
-        paths = (args.files / f"{args.small_shape}-{kind}.gguf", args.files / f"{args.small_shape}-former-{kind}.gguf")
-        here = results_on(lib, 0, *paths, args.agreement_steps)
-        there = results_on(lib, args.device, *paths, args.agreement_steps)
-        reference = reference or here  # the first type is f32
-        compare(here, there, {"shape": args.small_shape, "type": kind, "against": f"CPU {kind}"})
-        if kind != args.types[0]:
-            compare(reference, there, {"shape": args.small_shape, "type": kind, "against": f"CPU {args.types[0]}"})
+        former = args.files / f"{args.small_shape}-former-{kind}.gguf"
+        model = args.files / f"{args.small_shape}-{kind}.gguf"
+        steps = args.agreement_steps if model.exists() else 0
+        paths = (model if steps else args.files / f"{args.small_shape}-f32.gguf", former)
+        there = results_on(lib, args.device, *paths, steps)
+        for other in sorted({kind, "f32"}):
+            like = (args.files / f"{args.small_shape}-{other if steps else 'f32'}.gguf",
+                    args.files / f"{args.small_shape}-former-{other}.gguf")
+            compare(results_of_cpu(args, lib, like, steps), there,
+                    {"shape": args.small_shape, "type": kind, "against": f"CPU {other}", "tf32": args.tf32})
 
 
 def compare(expected, found, of):
     (rows, logits), (other_rows, other_logits) = expected, found
     emit("digest_distance", distance(other_rows, rows), "relative L2", of)
-    emit("logits_distance", distance(other_logits, logits), "relative L2", of)
-    emit("same_greedy_token", float((logits.argmax(1) == other_logits.argmax(1)).mean()), "of the steps", of, steps=len(logits))
+    if logits is not None:
+        emit("logits_distance", distance(other_logits, logits), "relative L2", of)
+        compare_choices(logits, other_logits, of)
+
+
+def compare_choices(expected, found, of):
+    """Beside the share of steps with the same choice, how far ahead the CPU's choice was at most where they differ, in standard
+    deviations of what the logits differ by: a few of them are a tie."""
+    import numpy as np
+    chosen, other = expected.argmax(1), found.argmax(1)
+    steps = np.nonzero(chosen != other)[0]
+    lead = expected[steps, chosen[steps]] - expected[steps, other[steps]]
+    emit("same_greedy_token", float((chosen == other).mean()), "of the steps", of, steps=len(expected),
+         largest_lead=float(lead.max() / max((expected - found).std(), 1e-30)) if len(steps) else 0.0)
 
 
 def pair(args, lib):
-    """A pair that answers: from a digest, the same tokens on both devices, and how fast."""
+    """A pair that answers from a digest: how fast on both devices, and how often the device, led along the CPU's answer, would
+    choose the CPU's next token. (Left alone, an answer that differs once is another answer from there on.)"""
     model_path, former_path = args.pair
-    answers = {}
+    name = model_path.parent.name
+    answer, rows_of = None, {}
     for device in (0, args.device):
         with icf.Model(lib, model_path, device) as model, icf.Digester(lib, former_path, model, device) as digester:
             info = digester.info()
             context = tokens(min(info.chunk_length, 512), model.info().n_vocab)
-            rows = float_array(info.n_digest * info.n_embd)
+            rows = rows_of[device] = float_array(info.n_digest * info.n_embd)
             with icf.Session(lib, model, info.n_digest + args.generate + 1) as session:
-                def answer():
+                def begin():
                     digester.run(context, [len(context)], rows)
                     session.truncate()
                     session.append_rows(rows, info.n_digest, 0)
                     session.append(context[:1], 1)
+
+                def generate():
+                    begin()
                     return [session.greedy() for _ in range(args.generate)]
-                answers[device] = answer()
-                elapsed, _ = milliseconds(args, answer)
-            of = {"pair": model_path.parent.name, "device": "CPU" if device == 0 else "device"}
-            emit("pair_tokens_per_second", args.generate / elapsed * 1e3, "tokens/s, digest included", of)
-    same = sum(a == b for a, b in zip(answers[0], answers[args.device]))
-    emit("pair_same_tokens", same / args.generate, "of the tokens", {"pair": model_path.parent.name}, steps=args.generate)
+                answer = answer or generate()
+                elapsed, _ = milliseconds(args, generate)
+                emit("pair_tokens_per_second", args.generate / elapsed * 1e3, "tokens/s, digest included",
+                     {"pair": name, "device": "CPU" if device == 0 else "device"})
+                begin()
+                same = 0
+                for token in answer:
+                    same += session.choose() == token
+                    session.append([token], 1)
+    emit("pair_same_tokens", same / len(answer), "of the tokens", {"pair": name}, steps=len(answer),
+         digest_distance=distance_of_floats(rows_of[args.device], rows_of[0]))
+
+
+def distance_of_floats(a, b):
+    return (sum((x - y) ** 2 for x, y in zip(a, b)) / (sum(y * y for y in b) or 1.0)) ** 0.5
 
 
 # ---- Compression ----
@@ -203,7 +246,7 @@ def compress(args, lib):
                 elapsed, best = milliseconds(args, lambda: digester.run(array, ends, rows))
                 flops = 2 * chunks * chunk_work(info, size, fast)
                 floor = max(flops / args.peak_flops, info.weight_bytes / args.peak_bytes) * 1e3
-                emit("compress", elapsed, "ms", {"contexts": batch, "n": n, "former": former_kind, "sums": args.sums},
+                emit("compress", elapsed, "ms", {"contexts": batch, "n": n, "former": former_kind},
                      lowest=best, method="fast" if fast else "plain", tflops=flops / elapsed * 1e-9, floor_ms=floor,
                      times_floor=elapsed / floor, table_bytes=info.table_bytes, prepare_ms=prepared)
 
@@ -267,7 +310,7 @@ def decode(args, lib):
 
 def first_token(args, lib):
     """From a context that was not seen before, and 32 tokens of a question, to the first token of an answer."""
-    model_path, former_path = files(args, "q8_0", "q8_0")
+    model_path, former_path = files(args, "q8_0", "bf16")
     with icf.Model(lib, model_path, args.device) as model, icf.Digester(lib, former_path, model, args.device) as digester:
         info, vocabulary = digester.info(), model.info().n_vocab
         size, k = info.chunk_length, info.n_digest
@@ -374,20 +417,20 @@ def main():
     parser.add_argument("--small", action="store_true", help="PyTorch on the CPU, with small sizes")
     parser.add_argument("--pair", type=pair_of, help="LLM and former, with a comma")
     parser.add_argument("--type", default="q4_0")
-    parser.add_argument("--types", nargs="+", default=["f32", "f16"])
-    parser.add_argument("--former-types", nargs="+", default=["f16", "q8_0"])
+    parser.add_argument("--types", nargs="+", default=["f32", "f16", "bf16"])
+    parser.add_argument("--former-types", nargs="+", default=["bf16", "f16", "q8_0"])
     parser.add_argument("--decode-types", nargs="+", default=["q4_0", "q8_0"])
     parser.add_argument("--contexts", nargs="+", default=["8x512", "8x2048", "32x512"])
     parser.add_argument("--lengths", nargs="+", type=int, default=[2048, 8192])
     parser.add_argument("--prefill", type=int, default=512)
     parser.add_argument("--generate", type=int, default=128)
-    parser.add_argument("--agreement-steps", type=int, default=256)
+    parser.add_argument("--agreement-steps", type=int, default=1024)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--warm-up", type=int, default=3)
     parser.add_argument("--peak-flops", type=float, default=790e12)
     parser.add_argument("--peak-bytes", type=float, default=3.0e12)
     parser.add_argument("--graphs", default="on", help="CUDA graphs, as the environment has them")
-    parser.add_argument("--sums", default="f32", help="of products of halves, as the environment has them")
+    parser.add_argument("--tf32", default="on", help="cuBLAS's products of F32, as the environment has them")
     args = parser.parse_args()
     args.contexts = [tuple(int(x) for x in c.split("x")) for c in args.contexts]
     lib = None

@@ -4,6 +4,7 @@
 #include "work.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace icf {
 
@@ -11,7 +12,7 @@ namespace icf {
 
 OperationsFormer::OperationsFormer(FormerParts parts)
     : parts_(std::move(parts)), p_(parts_.params), w_(parts_.weights), type_(parts_.is_f16 ? GGML_TYPE_F16 : GGML_TYPE_F32),
-      memories_(w_.layers.size()), products_(none_), constants_(2 * static_cast<size_t>(p_.n_cross()) + 1),
+      memories_(w_.layers.size()), products_(none_), constants_(2 * static_cast<size_t>(p_.n_cross()) + 2),
       table_(2 * static_cast<size_t>(p_.n_cross())), fill_runner_(parts_.backend, former_graph_nodes(p_)),
       runner_(parts_.backend, 2 * former_graph_nodes(p_)), readback_(parts_.backend) {
     first_queries_ = ggml_new_tensor_2d(constants_.get(), GGML_TYPE_F32, p_.n_embd, p_.n_digest);
@@ -21,9 +22,21 @@ OperationsFormer::OperationsFormer(FormerParts parts)
             memories_[i].digest_v = ggml_new_tensor_2d(constants_.get(), type_, p_.n_embd_kv(), p_.n_digest);
         }
     }
+    key_frequencies_ = ggml_new_tensor_1d(constants_.get(), GGML_TYPE_F32, p_.n_embd_kv() / 2);
     constants_buffer_ = parts_.backend.place(constants_, "the constants of the digests");
+    fill_key_frequencies();
     compute_constants();
     scratch_limit_ = device_memory(parts_.backend.device()).free / 2;
+}
+
+// base^(2i / n) for the pairs i of a head of n elements, for every head again.
+void OperationsFormer::fill_key_frequencies() {
+    std::vector<float> divisors(static_cast<size_t>(p_.n_embd_kv()) / 2);
+    for (size_t i = 0; i < divisors.size(); i++) {
+        const double pair = static_cast<double>(i % static_cast<size_t>(p_.n_embd_head / 2));
+        divisors[i] = static_cast<float>(std::pow(static_cast<double>(p_.rope.base), 2 * pair / p_.n_embd_head));
+    }
+    ggml_backend_tensor_set(key_frequencies_, divisors.data(), 0, ggml_nbytes(key_frequencies_));
 }
 
 // Keys and values of the digest embeddings in every layer, and the first layer's queries, with the digests at 0 … k - 1.
@@ -213,7 +226,17 @@ KeysValues OperationsFormer::keys_values(FormerLayers & layers, const ChunkGraph
         const KeysValues of_context = g.context ? layers.keys_values(w_.layers[i], unit) : all;
         all = {with_digests(shape, of_context.k, m.digest_k), with_digests(shape, of_context.v, m.digest_v)};
     }
-    return {layers.rotated(all.k, g.key_positions), all.v};
+    return {rotated_keys(all.k, g.key_positions), all.v};
+}
+
+// Keys [n_embd_kv, n] rotated to their positions [n], all heads of a row as if they were one: a GPU has more of its lanes busy
+// than with a row of one head.
+ggml_tensor * OperationsFormer::rotated_keys(ggml_tensor * keys, ggml_tensor * positions) const {
+    ggml_context * ctx = runner_.context();
+    RopeParams rows = p_.rope;
+    rows.n_dims = p_.n_embd_kv();
+    rows.base = 1.0f; // frequencies are those of the divisors alone
+    return rope(ctx, ggml_reshape_3d(ctx, keys, keys->ne[0], 1, keys->ne[1]), positions, key_frequencies_, rows);
 }
 
 OperationsFormer::ChunkGraph OperationsFormer::build(const ChunkShape & shape) {

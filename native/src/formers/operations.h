@@ -57,6 +57,7 @@ private:
         ggml_tensor * digest = nullptr;          // output F32 [n_embd, n_digest * n_chunks]
     };
 
+    void fill_key_frequencies();
     void compute_constants();
     size_t table_bytes_for(size_t n_vocab) const;
     void put_digests_into_table();
@@ -66,6 +67,7 @@ private:
     ChunkGraph build(const ChunkShape & shape);
     KeysValues keys_values(FormerLayers & layers, const ChunkGraph & g, const ChunkShape & shape, int i,
                            ggml_tensor * unit) const;
+    ggml_tensor * rotated_keys(ggml_tensor * keys, ggml_tensor * positions) const;
     ggml_tensor * look_up(ggml_tensor * table, ggml_tensor * rows) const;
     ggml_tensor * with_digests(const ChunkShape & shape, ggml_tensor * of_context, ggml_tensor * of_digests) const;
     void prepare_graph(const ChunkShape & shape);
@@ -83,7 +85,8 @@ private:
 
     TensorContext constants_;
     BufferPtr constants_buffer_;
-    ggml_tensor * first_queries_ = nullptr; // [n_embd, n_digest], rotated
+    ggml_tensor * first_queries_ = nullptr;   // [n_embd, n_digest], rotated
+    ggml_tensor * key_frequencies_ = nullptr; // F32 [n_embd_kv / 2], what RoPE divides a position by
     TensorContext table_;
     BufferPtr table_buffer_;
     std::vector<bool> filled_; // per token of the vocabulary; empty without a table

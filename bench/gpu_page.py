@@ -218,21 +218,22 @@ def section(data: dict[str, Any], table: Any) -> list[str]:
     """The lines of the part; table(header, rows) makes lines of a table."""
     g = Gpu(data)
     machine = data["machine"]
+    card, driver = machine["gpus"][0].split(", ")[:2]
     lines = [
         "## On a GPU",
         "",
-        f"Made from [`results/gpu.json`](results/gpu.json), which `bench/gpu/run` writes. {machine['gpus'][0].split(',')[0]}, driver "
-        f"{machine['gpus'][0].split(', ')[1]}, {data.get('versions', '')}; {data.get('date', '')}. Measured in the same call: a copy of "
-        f"memory moves {g.copy() * 1e-12:.2f} TB/s, read and written, a bf16 product does {g.flops() * 1e-12:.0f} TFLOP/s.",
+        f"Made from [`results/gpu.json`](results/gpu.json), which `bench/gpu/run` writes. {card}, driver {driver}, "
+        f"{data.get('versions', '')}; {data.get('date', '')}. Measured in the same call: a copy of memory moves "
+        f"{g.copy() * 1e-12:.2f} TB/s, read and written, a bf16 product does {g.flops() * 1e-12:.0f} TFLOP/s.",
         "",
-        "Random weights of the shape of Llama 2 7B, the LLM in Q4_0. A digest's time is from tokens to rows in the host's memory, its "
-        "token table warm. Its floor is the longer of reading the former once and of its multiply-adds at 790 TFLOP/s. PyTorch computes "
-        "the official implementation in bf16, with rows copied to the host; the LLM's own self-attention over the same contexts is this "
-        "engine's, one context after the other.",
+        "Random weights of the shape of Llama 2 7B, the LLM in Q4_0. A digest's time is from tokens to rows in the host's memory, "
+        "its token table warm. Its floor is the longer of reading the former once and of its multiply-adds at 790 TFLOP/s. PyTorch "
+        "computes the official implementation in bf16, with rows copied to the host; the LLM's own self-attention over the same "
+        "contexts is this engine's, one context after the other.",
         "",
         *table(*compression(g)),
-        "Tokens per second of the LLM. The floor of decoding is reading its weights at the speed of that copy, that of prefill its "
-        "multiply-adds at the speed of that product.",
+        "Tokens per second of the LLM. The floor of decoding is reading its weights at the speed of that copy, that of prefill "
+        "its multiply-adds at the speed of that product.",
         "",
         *table(*decoding(g)),
         "From a context that was not seen before and a question of 32 tokens to the first token of an answer, Q8_0:",
@@ -292,7 +293,9 @@ def plot_compress(pyplot: Any, g: Gpu) -> Any:
         bars_ = axes.bar(
             at, [v or float("nan") for v in values], width, label=label, color="0.75" if label == "floor" else None
         )
-        axes.bar_label(bars_, labels=[number(v, 2) if v else "" for v in values], fontsize=6)
+        axes.bar_label(
+            bars_, labels=[f"{v:.0f}" if v and v >= 100 else number(v, 2) if v else "" for v in values], fontsize=6
+        )
     axes.set_xticks(range(len(CONTEXTS)), [f"{c} × {n}" for c, n in CONTEXTS])
     axes.set(
         yscale="log",

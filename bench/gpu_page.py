@@ -177,8 +177,8 @@ def checks(g: Gpu) -> list[str]:
         speed = {d: g.value("pair", "pair_tokens_per_second", device=d) for d in ("device", "CPU")}
         lines.append(
             f"- the pair {pair[0]['of']['pair']}: {pair[0]['value']:.3f} of {pair[0]['steps']} tokens as on the CPU, "
-            f"{number(speed['device'])} tokens/s on the card, {number(speed['CPU'])} on the machine's CPU (the pair is tiny: a card "
-            "waits for each step)"
+            f"{number(speed['device'])} tokens/s on the card, {number(speed['CPU'])} on the machine's CPU (the pair is tiny: a "
+            "card waits for each step)"
         )
     return lines
 
@@ -226,10 +226,10 @@ def section(data: dict[str, Any], table: Any) -> list[str]:
         f"{data.get('versions', '')}; {data.get('date', '')}. Measured in the same call: a copy of memory moves "
         f"{g.copy() * 1e-12:.2f} TB/s, read and written, a bf16 product does {g.flops() * 1e-12:.0f} TFLOP/s.",
         "",
-        "Random weights of the shape of Llama 2 7B, the LLM in Q4_0. A digest's time is from tokens to rows in the host's memory, "
-        "its token table warm. Its floor is the longer of reading the former once and of its multiply-adds at 790 TFLOP/s. PyTorch "
-        "computes the official implementation in bf16, with rows copied to the host; the LLM's own self-attention over the same "
-        "contexts is this engine's, one context after the other.",
+        "Random weights of the shape of Llama 2 7B, the LLM in Q4_0. A digest's time is from tokens to rows in the host's "
+        "memory, its token table warm. Its floor is the longer of reading the former once and of its multiply-adds at 790 "
+        "TFLOP/s. PyTorch computes the official implementation in bf16, with rows copied to the host; the LLM's own "
+        "self-attention over the same contexts is this engine's, one context after the other.",
         "",
         *table(*compression(g)),
         "Tokens per second of the LLM. The floor of decoding is reading its weights at the speed of that copy, that of prefill "

@@ -1,6 +1,6 @@
 #!/bin/sh
 # check_format.sh [--apply]: fails where a file is not as clang-format writes it, or writes it so. Another version than the one
-# named here has another taste: the check is then skipped (77). `pip install clang-format==19.1.7` brings it; CLANG_FORMAT names it.
+# named here has another taste: the check is then skipped (77). `.ci/environment` brings it; CLANG_FORMAT names it.
 set -eu
 version=19.1.7
 cd "$(dirname "$0")/.."

@@ -18,13 +18,13 @@ public final class Icformer {
 
     /** Lets messages of the native library up to this level through to standard error. */
     public static void setLogLevel(LogLevel level) {
-        int number = switch (level) { // an icf_log_level
-            case NONE -> 0;
-            case ERROR -> 1;
-            case WARN -> 2;
-            case INFO -> 3;
-            case DEBUG -> 4;
-        };
-        NativeLibrary.setLogLevel(number);
+        NativeLibrary.setLogLevel(
+                switch (level) {
+                    case NONE -> NativeLibrary.LOG_NONE;
+                    case ERROR -> NativeLibrary.LOG_ERROR;
+                    case WARN -> NativeLibrary.LOG_WARN;
+                    case INFO -> NativeLibrary.LOG_INFO;
+                    case DEBUG -> NativeLibrary.LOG_DEBUG;
+                });
     }
 }

@@ -24,6 +24,14 @@ public final class NativeLibrary {
     /** System property: the folder of the native library. Without it, the library comes out of the class path. */
     public static final String PATH_PROPERTY = "icformer.library.path";
 
+    /** Levels of {@link #setLogLevel}. */
+    public static final int LOG_NONE = IcfNative.ICF_LOG_NONE();
+
+    public static final int LOG_ERROR = IcfNative.ICF_LOG_ERROR();
+    public static final int LOG_WARN = IcfNative.ICF_LOG_WARN();
+    public static final int LOG_INFO = IcfNative.ICF_LOG_INFO();
+    public static final int LOG_DEBUG = IcfNative.ICF_LOG_DEBUG();
+
     private static volatile boolean loaded;
 
     private NativeLibrary() {}
@@ -70,10 +78,8 @@ public final class NativeLibrary {
     }
 
     /**
-     * OpenMP's threads spin between two operations of a graph. By default they do so for milliseconds, which stalls every
-     * other process on the machine and, beside one busy neighbour, the computation itself. A few microseconds bridge the
-     * gap between two operations; after that they sleep. OpenMP reads this when it is loaded, together with the library.
-     * A user's own setting is kept.
+     * How long OpenMP's threads spin; why is told in icf.h, Threads. OpenMP may be loaded together with the library, and reads
+     * this then, so that the library's own setting would come too late. A user's own setting is kept.
      */
     @SuppressWarnings("restricted") // a call of the C library
     private static void boundSpinning() {

@@ -58,7 +58,7 @@ def main() -> None:
         variables = [grammar.VARIABLES]
     pairs = [(template, given) for template in templates for given in variables]
     counts, shown = collections.Counter(), []
-    for (template, given), got in zip(pairs, java(templates, variables, arguments.classpath)):
+    for (template, given), got in zip(pairs, java(templates, variables, arguments.classpath), strict=True):
         wanted = reference.render(template, copy.deepcopy(given))
         if " at 0x" in wanted.get("text", ""):  # an address of Python's
             continue
@@ -66,7 +66,7 @@ def main() -> None:
         if kind(wanted, got) not in ("same", "refused by both"):
             shown.append((template, wanted, got))
     print(f"{len(templates)} templates: {dict(counts)}")
-    for template, wanted, got in sorted(shown, key=lambda case: len(case[0]))[:arguments.show]:
+    for template, wanted, got in sorted(shown, key=lambda case: len(case[0]))[: arguments.show]:
         print(template[:400], "\n  jinja2:", str(wanted)[:400], "\n  here:  ", str(got)[:400])
 
 

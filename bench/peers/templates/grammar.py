@@ -1,6 +1,8 @@
 """Random templates over the whole grammar: expressions with every filter, test and method, formats, and statements."""
 
 import random
+from collections.abc import Sequence
+from typing import Any
 
 VARIABLES = {
     "i": 3, "n": -7, "z": 0, "big": 10**20, "f": 2.5, "nf": -0.125, "s": "Hello, wörld", "e": "", "sp": "  a b\tc\n d ",
@@ -58,10 +60,10 @@ DATA = ["a", "\n", "  ", "\n  ", "x\n", "<p>", "\t\n", " {# c #} ", "{#- c -#}\n
 
 
 class Grammar:
-    def __init__(self, seed: int):
+    def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
 
-    def one(self, choices):
+    def one(self, choices: Sequence[Any]) -> Any:
         return self.random.choice(choices)
 
     def chance(self, share: float) -> bool:

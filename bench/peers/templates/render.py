@@ -55,7 +55,7 @@ def generated() -> dict:
     return {"variables": grammar.VARIABLES, "cases": kept}
 
 
-def write(path: pathlib.Path, value) -> None:
+def write(path: pathlib.Path, value: object) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
@@ -66,7 +66,12 @@ def main() -> None:
         for conversation in CONVERSATIONS if path.stem != "language" else CONVERSATIONS[:1]:
             cases.append(of_conversation(path.name, path.read_text(), conversation))
     write(folder / "cases.json", cases)
-    given = {"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": False, "bos_token": "<s>", "eos_token": "</s>"}
+    given = {
+        "messages": [{"role": "user", "content": "Hi"}],
+        "add_generation_prompt": False,
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+    }
     lines = (folder / "expressions.txt").read_text().splitlines()
     expressions = [{"template": line, "text": reference.render(line, copy.deepcopy(given)).get("text")} for line in lines]
     write(folder / "expressions.json", expressions)

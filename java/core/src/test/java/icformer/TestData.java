@@ -34,10 +34,6 @@ public final class TestData {
     public static final Path TEMPLATES =
             Path.of(System.getProperty("icformer.root"), "java/template/src/test/resources/icformer/template");
 
-    /** The chat templates that the module icformer.template is tested with. */
-    static final Path TEMPLATES =
-            Path.of(System.getProperty("icformer.root"), "java/template/src/test/resources/icformer/template");
-
     private TestData() {}
 
     /** A file below the test resources of this package. */

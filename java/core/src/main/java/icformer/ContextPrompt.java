@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * {@code before} and {@code after} alone: a question or a context cannot smuggle any in.
  */
 public final class ContextPrompt {
+    private final Former former;
     private final Tokenizer tokenizer;
     private final Prompt before;
     private final String questionPrefix;
@@ -22,6 +23,7 @@ public final class ContextPrompt {
     private final @Nullable Prompt ae;
 
     private ContextPrompt(Former former, Tokenizer tokenizer, PromptTexts texts) {
+        this.former = former;
         this.tokenizer = tokenizer;
         this.before = Prompt.of(tokenizer.encode(texts.before(), false, true));
         this.questionPrefix = texts.question();
@@ -63,15 +65,25 @@ public final class ContextPrompt {
         return tokenizer.encode(text, false, false);
     }
 
-    /** The prompt with a digest. */
+    /** The prompt with a digest; the former's reader is on, where it brings one. */
     public Prompt with(Digest digest, String question) {
-        Prompt rows = before.then(Prompt.of(digest));
-        return (ft == null ? rows : rows.then(ft)).then(tail(question));
+        return front(digest).then(question(question));
+    }
+
+    /** What stands before the question, {@code [before, digest rows, FT]}: the same for all questions about a context. */
+    public Prompt front(Digest digest) {
+        Prompt rows = before.then(Prompt.of(digest)).readBy(former);
+        return ft == null ? rows : rows.then(ft);
+    }
+
+    /** What stands before the question where the context itself is read: {@code [before, context]}. */
+    public Prompt front(int[] context) {
+        return before.then(context);
     }
 
     /** The prompt with the context itself in the place of digest rows and marker, for comparison. */
     public Prompt with(int[] context, String question) {
-        return before.then(context).then(tail(question));
+        return front(context).then(question(question));
     }
 
     /**
@@ -85,11 +97,11 @@ public final class ContextPrompt {
             throw new IcfException(
                     Status.UNSUPPORTED, "the former has no marker AE: it was not trained to reproduce contexts");
         }
-        return Prompt.of(digest).then(ae);
+        return Prompt.of(digest).then(ae).readBy(former);
     }
 
-    /** Question and {@code after}, each tokenised on its own. */
-    private Prompt tail(String question) {
+    /** What follows the context: question and {@code after}, each tokenised on its own. */
+    public Prompt question(String question) {
         return Prompt.of(tokenizer.encode(questionPrefix + question, false, false))
                 .then(after);
     }

@@ -155,12 +155,60 @@ void Adapter::read_pair(const std::string & name, const AdapterTarget & target) 
     if (is_embeddings) {
         read_embeddings(a, b, scale, target);
     } else {
-        to_floats(*file_, a);
-        to_floats(*file_, b);
-        pairs_[name] = {a, b, scale};
+        add_pair(target, *matrix, a, b, scale);
     }
     n_pairs_++;
     max_rank_ = std::max(max_rank_, static_cast<int>(rank));
+}
+
+// A tensor of these values, in memory of the device.
+ggml_tensor * Adapter::make_tensor(const char * name, int device, ggml_type type, long long ne0, long long ne1,
+                                   const std::vector<float> & values) {
+    contexts_.push_back(std::make_unique<TensorContext>(1));
+    ggml_tensor * tensor = ggml_new_tensor_2d(contexts_.back()->get(), type, ne0, ne1);
+    ggml_set_name(tensor, name);
+    buffers_.push_back(Backend(device, 1).place(*contexts_.back(), "an adapter"));
+    if (type == GGML_TYPE_F32) {
+        ggml_backend_tensor_set(tensor, values.data(), 0, ggml_nbytes(tensor));
+    } else {
+        std::vector<ggml_fp16_t> narrow(values.size());
+        ggml_fp32_to_fp16_row(values.data(), narrow.data(), static_cast<int64_t>(values.size()));
+        ggml_backend_tensor_set(tensor, narrow.data(), 0, ggml_nbytes(tensor));
+    }
+    return tensor;
+}
+
+// Rows [n_rows, n] as [n, n_rows].
+static std::vector<float> turned(const std::vector<float> & rows, size_t n_rows, size_t n) {
+    std::vector<float> columns(rows.size());
+    for (size_t i = 0; i < n_rows; i++) {
+        for (size_t k = 0; k < n; k++) {
+            columns[k * n_rows + i] = rows[i * n + k];
+        }
+    }
+    return columns;
+}
+
+// On another device in the file's own types.
+void Adapter::add_pair(const AdapterTarget & target, const AdapterTarget::Matrix & matrix, ggml_tensor * a, ggml_tensor * b,
+                       float scale) {
+    const std::vector<float> a_values = to_floats(*file_, a);
+    const std::vector<float> b_values = to_floats(*file_, b);
+    Pair pair = {a, b, scale, nullptr, nullptr};
+    if (matrix.device == 0) {
+        const auto fits_half = [](const ggml_tensor * t) { return t->type == GGML_TYPE_F16; };
+        const bool half = target.kernels && fits_half(a) && fits_half(b);
+        const ggml_type type = half ? GGML_TYPE_F16 : GGML_TYPE_F32;
+        pair.kernels = target.kernels;
+        pair.a = make_tensor(a->name, 0, type, a->ne[0], a->ne[1], a_values);
+        if (target.kernels) {
+            pair.b_turned = make_tensor(b->name, 0, type, b->ne[1], b->ne[0],
+                                        turned(b_values, static_cast<size_t>(b->ne[1]), static_cast<size_t>(b->ne[0])));
+        } else {
+            pair.b = make_tensor(b->name, 0, type, b->ne[0], b->ne[1], b_values);
+        }
+    }
+    pairs_[matrix.weight->name] = pair;
 }
 
 // Where the embeddings are the output matrix as well, the same change of the same weights makes W x: x → a (bᵀ x).
@@ -173,23 +221,12 @@ void Adapter::read_embeddings(ggml_tensor * a, ggml_tensor * b, float scale, con
     e.a = to_floats(*file_, a);
     e.b = to_floats(*file_, b);
     const AdapterTarget::Matrix * output = find_matrix(target, target.tok_embd->name);
-    if (!output) {
-        return;
+    if (output) {
+        ggml_tensor * down = make_tensor(b->name, output->device, GGML_TYPE_F32, e.n_embd, e.rank,
+                                         turned(e.b, static_cast<size_t>(e.n_embd), static_cast<size_t>(e.rank)));
+        ggml_tensor * up = make_tensor(a->name, output->device, GGML_TYPE_F32, e.rank, a->ne[1], e.a);
+        pairs_[target.tok_embd->name] = {down, up, scale, nullptr, nullptr};
     }
-    contexts_.push_back(std::make_unique<TensorContext>(2));
-    ggml_context * ctx = contexts_.back()->get();
-    ggml_tensor * down = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, e.n_embd, e.rank);
-    ggml_tensor * up = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, e.rank, a->ne[1]);
-    buffers_.push_back(Backend(output->device, 1).place(*contexts_.back(), "an adapter"));
-    std::vector<float> turned(e.b.size());
-    for (int i = 0; i < e.n_embd; i++) {
-        for (int r = 0; r < e.rank; r++) {
-            turned[static_cast<size_t>(r) * e.n_embd + i] = e.b[static_cast<size_t>(i) * e.rank + r];
-        }
-    }
-    ggml_backend_tensor_set(down, turned.data(), 0, ggml_nbytes(down));
-    ggml_backend_tensor_set(up, e.a.data(), 0, ggml_nbytes(up));
-    pairs_[target.tok_embd->name] = {down, up, scale};
 }
 
 const Adapter::Pair * Adapter::find(const ggml_tensor * weight) const {

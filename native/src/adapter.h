@@ -2,6 +2,7 @@
 // y = W x becomes y = W x + scale B (A x).
 #pragma once
 
+#include "kernels/kernels.h"
 #include "tensor_store.h"
 
 #include <unordered_map>
@@ -18,14 +19,18 @@ struct AdapterTarget {
     std::string architecture;
     std::vector<Matrix> matrices; // those of the layers, and the output matrix
     const ggml_tensor * tok_embd; // [n_embd, n_vocab]; the output matrix has its name where the two are one
+    const Kernels * kernels;      // that the CPU multiplies with; NULL where ggml's own operations serve
 };
 
 class Adapter {
 public:
+    // Products on the CPU read both matrices as numbers that lose nothing of the file's: F16 where those are, else F32.
     struct Pair {
-        ggml_tensor * a; // [n_in, rank]
-        ggml_tensor * b; // [rank, n_out]
-        float scale;     // alpha / rank; 1 where the file has no alpha, or 0
+        ggml_tensor * a;         // [n_in, rank]
+        ggml_tensor * b;         // [rank, n_out]
+        float scale;             // alpha / rank; 1 where the file has no alpha, or 0
+        const Kernels * kernels; // that add it, NULL for ggml's operations; then a and b_turned are F16 or F32 alike
+        ggml_tensor * b_turned;  // [n_out, rank]; NULL without kernels
     };
 
     // A file of llama.cpp's format, or an IC-Former that brings a reader. What does not fit the target is ICF_ERROR_MISMATCH.
@@ -56,6 +61,10 @@ private:
 
     TensorStore open_store(const AdapterTarget & target) const;
     void read_pair(const std::string & weight_name, const AdapterTarget & target);
+    void add_pair(const AdapterTarget & target, const AdapterTarget::Matrix & matrix, ggml_tensor * a, ggml_tensor * b,
+                  float scale);
+    ggml_tensor * make_tensor(const char * name, int device, ggml_type type, long long ne0, long long ne1,
+                              const std::vector<float> & values);
     void read_embeddings(ggml_tensor * a, ggml_tensor * b, float scale, const AdapterTarget & target);
     float scale_of(int rank) const;
 

@@ -2,6 +2,7 @@
 
 #include "graph_ops.h"
 
+#include <algorithm>
 #include <exception>
 #include <thread>
 
@@ -86,6 +87,7 @@ size_t PackedMatrices::bytes() const {
 void ProductGraph::reset(const ActiveAdapters * adapters) {
     adapters_ = adapters;
     tasks_.clear();
+    adds_.clear();
     packed_.clear();
 }
 
@@ -127,13 +129,52 @@ ggml_tensor * ProductGraph::product(ggml_context * ctx, ggml_tensor * weight, gg
                           &tasks_.back());
 }
 
+// Of one row the threads share the outputs, and each makes A x for itself; of many they share the rows.
+void ProductGraph::run_add(ggml_tensor * dst, int ith, int nth, void * task) {
+    const AddTask & add = *static_cast<const AddTask *>(task);
+    const ggml_tensor * y = dst->src[0];
+    const ggml_tensor * x = dst->src[1];
+    const ggml_tensor * a = add.pair->a;
+    const int n_rows = static_cast<int>(x->ne[1]);
+    const int n_out = static_cast<int>(dst->ne[0]);
+    const bool alone = n_rows == 1;
+    const int first_row = alone ? 0 : part(n_rows, ith, nth);
+    const int first = alone ? part(n_out, ith, nth) : 0;
+    const int last = alone ? part(n_out, ith + 1, nth) : n_out;
+    LowRankTask t = {static_cast<int>(a->ne[0]),
+                     n_out,
+                     static_cast<int>(a->ne[1]),
+                     a->type == GGML_TYPE_F16,
+                     add.scale,
+                     a->data,
+                     add.pair->b_turned->data,
+                     alone ? 1 : part(n_rows, ith + 1, nth) - first_row,
+                     nullptr,
+                     nullptr};
+    t.x = static_cast<const float *>(x->data) + static_cast<size_t>(first_row) * t.n_in;
+    t.y = static_cast<float *>(dst->data) + static_cast<size_t>(first_row) * n_out;
+    const float * from = static_cast<const float *>(y->data) + static_cast<size_t>(first_row) * n_out;
+    for (int row = 0; row < t.n_rows; row++) {
+        std::copy(from + static_cast<size_t>(row) * n_out + first, from + static_cast<size_t>(row) * n_out + last,
+                  t.y + static_cast<size_t>(row) * n_out + first);
+    }
+    add.pair->kernels->add_low_rank(t, first, last);
+}
+
 // y + scale B (A x), for every adapter that has a pair for the weight
-ggml_tensor * ProductGraph::adapted(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * x, ggml_tensor * y) const {
+ggml_tensor * ProductGraph::adapted(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * x, ggml_tensor * y) {
     for (const ActiveAdapter & active : *adapters_) {
         const Adapter::Pair * pair = active.adapter->find(weight);
-        if (pair) {
+        if (!pair) {
+            continue;
+        }
+        const float scale = pair->scale * active.factor;
+        if (pair->kernels) {
+            adds_.push_back({pair, scale});
+            ggml_tensor * args[] = {y, ggml_is_contiguous(x) ? x : ggml_cont(ctx, x)};
+            y = ggml_custom_4d(ctx, GGML_TYPE_F32, y->ne[0], y->ne[1], 1, 1, args, 2, run_add, GGML_N_TASKS_MAX, &adds_.back());
+        } else {
             ggml_tensor * inner = ggml_mul_mat(ctx, pair->a, x); // [rank, n]
-            const float scale = pair->scale * active.factor;
             y = ggml_add(ctx, y, ggml_mul_mat(ctx, pair->b, scale == 1 ? inner : ggml_scale(ctx, inner, scale)));
         }
     }

@@ -77,6 +77,11 @@ public:
     ggml_tensor * swiglu(ggml_context * ctx, ggml_tensor * gate, ggml_tensor * up, ggml_tensor * down, ggml_tensor * x);
 
 private:
+    struct AddTask {
+        const Adapter::Pair * pair;
+        float scale;
+    };
+
     struct Task {
         RowsShape shape;
         const Kernels * kernels;
@@ -84,14 +89,16 @@ private:
     };
 
     ggml_tensor * product(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * x);
-    ggml_tensor * adapted(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * x, ggml_tensor * y) const;
+    ggml_tensor * adapted(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * x, ggml_tensor * y);
     ggml_tensor * packed_rows(ggml_context * ctx, ggml_tensor * x, const Kernels & kernels);
     static void run_pack(ggml_tensor * dst, int ith, int nth, void * task);
+    static void run_add(ggml_tensor * dst, int ith, int nth, void * task);
     static void run_product(ggml_tensor * dst, int ith, int nth, void * task);
 
     const PackedMatrices & matrices_;
     const ActiveAdapters * adapters_ = nullptr;
     std::deque<Task> tasks_;
+    std::deque<AddTask> adds_;
     std::map<const ggml_tensor *, ggml_tensor *> packed_; // of each x, shared by the products that read it
 };
 

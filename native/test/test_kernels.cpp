@@ -252,6 +252,50 @@ static void aligned_memory() {
     }
 }
 
+// Rows of every kind of width, both types, and outputs shared by two threads.
+static void low_rank() {
+    for (const auto & [n_in, n_out, rank, n_rows] :
+         {std::array<int, 4>{32, 1, 1, 1}, {17, 33, 3, 2}, {64, 100, 32, 1}, {96, 48, 5, 7}}) {
+        Random random(4);
+        const std::vector<float> a = random.floats(size_t(rank) * n_in), b = random.floats(size_t(rank) * n_out);
+        const std::vector<float> x = random.floats(size_t(n_rows) * n_in), before = random.floats(size_t(n_rows) * n_out);
+        for (bool is_f16 : {false, true}) {
+            std::vector<ggml_fp16_t> a16(a.size()), b16(b.size());
+            ggml_fp32_to_fp16_row(a.data(), a16.data(), int64_t(a.size()));
+            ggml_fp32_to_fp16_row(b.data(), b16.data(), int64_t(b.size()));
+            std::vector<float> y = before, expected = before;
+            const LowRankTask task = {n_in,
+                                      n_out,
+                                      rank,
+                                      is_f16,
+                                      0.5f,
+                                      is_f16 ? (const void *)a16.data() : a.data(),
+                                      is_f16 ? (const void *)b16.data() : b.data(),
+                                      n_rows,
+                                      x.data(),
+                                      y.data()};
+            on_two_threads(n_out, [&](int first, int last) { kernels->add_low_rank(task, first, last); });
+            const auto at = [&](const std::vector<float> & full, const std::vector<ggml_fp16_t> & half, size_t i) {
+                return double(is_f16 ? ggml_fp16_to_fp32(half[i]) : full[i]);
+            };
+            for (int row = 0; row < n_rows; row++) {
+                for (int o = 0; o < n_out; o++) {
+                    double sum = 0;
+                    for (int r = 0; r < rank; r++) {
+                        double inner = 0;
+                        for (int i = 0; i < n_in; i++) {
+                            inner += double(x[size_t(row) * n_in + i]) * at(a, a16, size_t(r) * n_in + i);
+                        }
+                        sum += inner * at(b, b16, size_t(r) * n_out + o);
+                    }
+                    expected[size_t(row) * n_out + o] += float(0.5 * sum);
+                }
+            }
+            CHECK_AT_MOST(1e-6, relative_l2(y, expected));
+        }
+    }
+}
+
 int main() {
     RUN(aligned_memory);
     for (const Kernels * table : all_kernels()) {
@@ -265,6 +309,7 @@ int main() {
         RUN(products_of_strange_rows);
         RUN(products_as_in_plain_cpp);
         RUN(what_can_be_packed);
+        RUN(low_rank);
         RUN(attentions);
         RUN(attentions_over_a_cache);
     }

@@ -211,6 +211,68 @@ void multiply(const MatrixShape & shape, const char * matrix, const RowsShape & 
     }
 }
 
+// ---- Low-rank changes ----
+
+// Sixteen elements from `index` on, those behind `mask` 0.
+template <bool is_f16> ICF_TARGET __m512 load_elements(const void * values, size_t index, __mmask16 mask) {
+    if (is_f16) {
+        return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, static_cast<const uint16_t *>(values) + index));
+    }
+    return _mm512_maskz_loadu_ps(mask, static_cast<const float *>(values) + index);
+}
+
+const int rank_block = 4; // rows of A that share a look at x, and rows of B that share one at y
+
+// inner[r] = scale · A[first + r] x
+template <bool is_f16>
+ICF_TARGET void project_down(const LowRankTask & t, const float * x, int first, int count, float * inner) {
+    __m512 sums[rank_block] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+    for (int i = 0; i < t.n_in; i += 16) {
+        const __mmask16 mask = first_lanes(t.n_in - i);
+        const __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
+        for (int r = 0; r < count; r++) {
+            sums[r] =
+                _mm512_fmadd_ps(load_elements<is_f16>(t.a, static_cast<size_t>(first + r) * t.n_in + i, mask), v, sums[r]);
+        }
+    }
+    for (int r = 0; r < count; r++) {
+        inner[r] = t.scale * _mm512_reduce_add_ps(sums[r]);
+    }
+}
+
+// y[o] += Σ inner[r] B[first_rank + r][o], outputs first … last - 1
+template <bool is_f16> ICF_TARGET void project_up(const LowRankTask & t, const float * inner, int first_rank, int count,
+                                                  float * y, int first, int last) {
+    for (int o = first; o < last; o += 16) {
+        const __mmask16 mask = first_lanes(last - o);
+        __m512 sum = _mm512_maskz_loadu_ps(mask, y + o);
+        for (int r = 0; r < count; r++) {
+            const size_t at = static_cast<size_t>(first_rank + r) * t.n_out + o;
+            sum = _mm512_fmadd_ps(_mm512_set1_ps(inner[r]), load_elements<is_f16>(t.b, at, mask), sum);
+        }
+        _mm512_mask_storeu_ps(y + o, mask, sum);
+    }
+}
+
+template <bool is_f16> void add_ranks(const LowRankTask & t, int first, int last) {
+    for (int row = 0; row < t.n_rows; row++) {
+        for (int r = 0; r < t.rank; r += rank_block) {
+            const int count = std::min(rank_block, t.rank - r);
+            float inner[rank_block];
+            project_down<is_f16>(t, t.x + static_cast<size_t>(row) * t.n_in, r, count, inner);
+            project_up<is_f16>(t, inner, r, count, t.y + static_cast<size_t>(row) * t.n_out, first, last);
+        }
+    }
+}
+
+void add_low_rank(const LowRankTask & task, int first, int last) {
+    if (task.is_f16) {
+        add_ranks<true>(task, first, last);
+    } else {
+        add_ranks<false>(task, first, last);
+    }
+}
+
 // ---- Attention ----
 
 // Keys lie in tiles of 16 positions, transposed, [n_head_kv][capacity / tile][n_embd_head][tile]; values row by row,
@@ -534,8 +596,10 @@ void attend_cache(const CacheAttendTask & task, int first, int last, float * scr
 } // namespace
 
 const Kernels avx512_vnni_kernels = {
-    "avx512_vnni", true, supported, row_group,   rows_bytes,  pack_rows,      tile,   matrix_bytes,         pack_matrix,
-    multiply,      tile, place_key, place_value, query_group, attend_scratch, attend, cache_attend_scratch, attend_cache,
+    "avx512_vnni", true,         supported,   row_group,      rows_bytes,   pack_rows,
+    tile,          matrix_bytes, pack_matrix, multiply,       add_low_rank, tile,
+    place_key,     place_value,  query_group, attend_scratch, attend,       cache_attend_scratch,
+    attend_cache,
 };
 
 } // namespace icf

@@ -29,6 +29,22 @@ struct RowsShape {
     int n_blocks() const { return n_in / block_length; }
 };
 
+// ---- Low-rank changes of products ---------------------------------------------------------------------------------------
+
+// What an adapter adds to y = W x: scale · B (A x). A is [rank, n_in], B turned [rank, n_out], row by row, F16 or F32 alike.
+struct LowRankTask {
+    int n_in;
+    int n_out;
+    int rank;
+    bool is_f16;
+    float scale;
+    const void * a;
+    const void * b;
+    int n_rows;
+    const float * x; // [n_rows, n_in]
+    float * y;       // [n_rows, n_out], added to
+};
+
 // ---- Attention of digests over a chunk ----------------------------------------------------------------------------------
 
 struct Kernels;
@@ -94,6 +110,9 @@ struct Kernels {
                         int last_tile);
     void (*multiply)(const MatrixShape & shape, const char * matrix, const RowsShape & rows_shape, const char * rows, float * y,
                      int first_tile, int last_tile);
+
+    // Outputs first … last - 1 of every row.
+    void (*add_low_rank)(const LowRankTask & task, int first, int last);
 
     // Places the key of one position, row [n_head_kv * n_embd_head] of F16 or F32 before RoPE, rotated by the angles whose
     // cosines and sines [n_embd_head / 2] are given; and its value.

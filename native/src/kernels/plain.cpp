@@ -92,6 +92,26 @@ void multiply(const MatrixShape & shape, const char * matrix, const RowsShape & 
     }
 }
 
+float element(const void * values, bool is_f16, size_t i) {
+    return is_f16 ? ggml_fp16_to_fp32(static_cast<const ggml_fp16_t *>(values)[i]) : static_cast<const float *>(values)[i];
+}
+
+void add_low_rank(const LowRankTask & t, int first, int last) {
+    for (int row = 0; row < t.n_rows; row++) {
+        const float * x = t.x + static_cast<size_t>(row) * t.n_in;
+        float * y = t.y + static_cast<size_t>(row) * t.n_out;
+        for (int r = 0; r < t.rank; r++) {
+            double inner = 0;
+            for (int i = 0; i < t.n_in; i++) {
+                inner += static_cast<double>(x[i]) * element(t.a, t.is_f16, static_cast<size_t>(r) * t.n_in + i);
+            }
+            for (int o = first; o < last; o++) {
+                y[o] += static_cast<float>(t.scale * inner) * element(t.b, t.is_f16, static_cast<size_t>(r) * t.n_out + o);
+            }
+        }
+    }
+}
+
 // ---- Attention ----
 
 float element(const void * row, bool is_f16, int i) {
@@ -209,6 +229,7 @@ const Kernels plain_kernels = {
     matrix_bytes,
     pack_matrix,
     multiply, //
+    add_low_rank,
     1,
     place_key,
     place_value, //

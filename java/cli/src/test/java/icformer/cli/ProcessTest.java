@@ -133,7 +133,10 @@ class ProcessTest {
             assertThat(errors(process))
                     .as("%d ms", milliseconds)
                     .matches("(Runtime\\.exit\\(130\\) logging failed: .*\n)?");
-            assertThat(process.exitValue()).as("%d ms", milliseconds).isIn(130, 0);
+            String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            // a virtual machine that is interrupted between two of its own first steps takes that for a defect
+            boolean tooEarly = output.startsWith("Error occurred during initialization of VM");
+            assertThat(process.exitValue()).as("%d ms", milliseconds).isIn(130, tooEarly ? 1 : 0);
         }
     }
 

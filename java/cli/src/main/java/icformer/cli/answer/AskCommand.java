@@ -78,7 +78,7 @@ public final class AskCommand extends IcfCommand {
             description = "The question; - reads standard input.")
     private String question = "";
 
-    @Option(names = "--full", description = "Answer from the uncompressed context, for comparison.")
+    @Option(names = "--full", description = "Answer from the uncompressed context, for comparison; the former's reader is on here, too.")
     private boolean full;
 
     @Option(names = "--json", description = JSON)
@@ -152,7 +152,7 @@ public final class AskCommand extends IcfCommand {
         ContextPrompt prompt = ContextPrompt.of(former, model);
         int[] tokens = prompt.encodeContext(text);
         long start = System.nanoTime();
-        return new Prepared(former, prompt.with(tokens, asked), tokens.length, 0, 0, start);
+        return new Prepared(former, prompt.with(tokens, asked).readBy(former), tokens.length, 0, 0, start);
     }
 
     private Prepared compress(Model model, String text, String asked) throws IOException {

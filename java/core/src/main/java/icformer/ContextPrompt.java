@@ -2,6 +2,7 @@ package icformer;
 
 import icformer.error.IcfException;
 import icformer.error.Status;
+import icformer.text.BytePairTokenizer;
 import icformer.text.Tokenizer;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +20,7 @@ public final class ContextPrompt {
     private final Prompt before;
     private final String questionPrefix;
     private final Prompt after;
+    private final boolean spaceBeforeAnswer;
     private final @Nullable Prompt ft;
     private final @Nullable Prompt ae;
 
@@ -28,6 +30,7 @@ public final class ContextPrompt {
         this.before = Prompt.of(tokenizer.encode(texts.before(), false, true));
         this.questionPrefix = texts.question();
         this.after = Prompt.of(tokenizer.encode(texts.after(), false, true));
+        this.spaceBeforeAnswer = tokenizer instanceof BytePairTokenizer && endsInWord(texts.after());
         this.ft = former.marker(Marker.FT).map(Prompt::ofRow).orElse(null);
         this.ae = former.marker(Marker.AE).map(Prompt::ofRow).orElse(null);
     }
@@ -63,6 +66,19 @@ public final class ContextPrompt {
     /** The tokens of a context's text, for {@link Digester#digest(int[])} and {@link #with(int[], String)}. */
     public int[] encodeContext(String text) {
         return tokenizer.encode(text, false, false);
+    }
+
+    private static boolean endsInWord(String text) {
+        return !text.isEmpty() && !Character.isWhitespace(text.codePointBefore(text.length()));
+    }
+
+    /**
+     * The tokens of an answer behind the prompt. Behind a text that ends without white space, an answer in a byte-level
+     * vocabulary begins with a space: there it belongs to the word that follows it.
+     */
+    public int[] encodeAnswer(String text) {
+        boolean space = spaceBeforeAnswer && !text.isEmpty() && !Character.isWhitespace(text.codePointAt(0));
+        return tokenizer.encode(space ? " " + text : text, false, false);
     }
 
     /** The prompt with a digest; the former's reader is on, where it brings one. */

@@ -13,7 +13,6 @@ import icformer.Session;
 import icformer.SessionOptions;
 import icformer.error.IcfException;
 import icformer.error.Status;
-import icformer.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
@@ -271,9 +270,9 @@ public final class AnswerEvaluation {
 
     /** The tokens of a wanted answer and of its end. */
     private int[] answer(AnswerCase.Question question) {
-        Tokenizer tokenizer = model.tokenizer();
-        int[] tokens = tokenizer.encode(question.answer(), false, false);
-        return IntStream.concat(IntStream.of(tokens), tokenizer.eos().stream()).toArray();
+        int[] tokens = prompt.encodeAnswer(question.answer());
+        return IntStream.concat(IntStream.of(tokens), model.tokenizer().eos().stream())
+                .toArray();
     }
 
     // ---- Reconstructions ----

@@ -28,7 +28,13 @@ public final class Adapter implements AutoCloseable {
      * @param fingerprint FNV-1a hash of its tensors and its alpha
      */
     public record Info(
-            String name, int pairs, int maxRank, boolean isReader, long parameters, long weightBytes, long fingerprint) {}
+            String name,
+            int pairs,
+            int maxRank,
+            boolean isReader,
+            long parameters,
+            long weightBytes,
+            long fingerprint) {}
 
     /**
      * An adapter and how strongly it is in use.

@@ -34,10 +34,7 @@ public final class Former {
     private final Map<Marker, MemorySegment> markers; // read-only
 
     private Former(
-            Path file,
-            GgufReader.Former info,
-            Optional<PromptTexts> promptTexts,
-            Map<Marker, MemorySegment> markers) {
+            Path file, GgufReader.Former info, Optional<PromptTexts> promptTexts, Map<Marker, MemorySegment> markers) {
         this.file = file;
         this.info = info;
         this.promptTexts = promptTexts;

@@ -72,7 +72,9 @@ public final class AdapterFiles {
         for (Map.Entry<String, List<Long>> weight : shapes(weights()).entrySet()) {
             String name = weight.getKey().replace(".weight", "");
             entries.add(new SafetensorsWriter.Entry(
-                    name + ".a", ElementType.F32, List.of((long) rank, weight.getValue().get(0))));
+                    name + ".a",
+                    ElementType.F32,
+                    List.of((long) rank, weight.getValue().get(0))));
             entries.add(new SafetensorsWriter.Entry(
                     name + ".b", ElementType.F32, List.of(weight.getValue().get(1), (long) rank)));
         }

@@ -64,8 +64,7 @@ class AdapterTest {
             assertThat(adapter.info().parameters()).isEqualTo(AdapterFiles.RANK * (64 + 64 + 160 + 64));
             assertThat(reader.info().isReader()).isTrue();
             assertThat(reader.info().pairs()).isEqualTo(21);
-            assertThat(reader.info().fingerprint())
-                    .isNotEqualTo(adapter.info().fingerprint());
+            assertThat(reader.info().fingerprint()).isNotEqualTo(adapter.info().fingerprint());
         }
     }
 

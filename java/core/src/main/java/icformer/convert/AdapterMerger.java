@@ -234,8 +234,7 @@ public final class AdapterMerger {
             TensorTypes.fileType(options.type())
                     .ifPresent(number -> values.put(TensorTypes.FILE_TYPE, GgufValue.u32(number)));
             if (TensorTypes.isQuantized(options.type())) {
-                values.put(
-                        TensorTypes.QUANTIZATION_VERSION, GgufValue.u32(TensorTypes.CURRENT_QUANTIZATION_VERSION));
+                values.put(TensorTypes.QUANTIZATION_VERSION, GgufValue.u32(TensorTypes.CURRENT_QUANTIZATION_VERSION));
             }
         }
         return values;

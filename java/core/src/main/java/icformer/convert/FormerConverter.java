@@ -48,10 +48,12 @@ public final class FormerConverter {
      * @param after text after the question; special tokens in it are recognised
      */
     public record Prompt(
-            @Nullable String before, @Nullable String question, @Nullable String after) {
+            @Nullable String before,
+            @Nullable String question,
+            @Nullable String after) {
         /** What the official checkpoints were trained with, for Llama 2. */
-        public static final Prompt OFFICIAL = new Prompt(
-                "<s>[INST] Response the Prompt based on the below text:\n\n", "\n\nPrompt: ", "[/INST]");
+        public static final Prompt OFFICIAL =
+                new Prompt("<s>[INST] Response the Prompt based on the below text:\n\n", "\n\nPrompt: ", "[/INST]");
 
         /** None is given. */
         public static final Prompt OF_CHECKPOINT = new Prompt(null, null, null);
@@ -179,7 +181,8 @@ public final class FormerConverter {
             List<FormerLayout.Tensor> tensors = FormerLayout.match(config, checkpoint, weights, parameters);
             Optional<ReaderLayout> reader = ReaderLayout.read(checkpoint, options.target(), arena);
             Map<String, GgufValue> values = metadata(config, tensors, prompt(config, arena));
-            List<WeightWriter.Job> jobs = new ArrayList<>(tensors.stream().map(this::job).toList());
+            List<WeightWriter.Job> jobs =
+                    new ArrayList<>(tensors.stream().map(this::job).toList());
             reader.ifPresent(each -> {
                 each.describe(values);
                 jobs.addAll(each.jobs(options.type()));
@@ -247,8 +250,8 @@ public final class FormerConverter {
 
     // ---- Metadata ----
 
-    private Map<String, GgufValue> metadata(
-            FormerConfig config, List<FormerLayout.Tensor> tensors, Prompt prompt) throws IOException {
+    private Map<String, GgufValue> metadata(FormerConfig config, List<FormerLayout.Tensor> tensors, Prompt prompt)
+            throws IOException {
         Map<String, GgufValue> values = new LinkedHashMap<>();
         values.put("general.architecture", GgufValue.text("icformer"));
         values.put("general.name", GgufValue.text(name()));

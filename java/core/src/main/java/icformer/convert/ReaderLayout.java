@@ -64,7 +64,12 @@ final class ReaderLayout {
         double rank = number(tensors, json, "rank", arena);
         for (Pair pair : pairs.values()) {
             if (pair.a().rows() != rank) {
-                throw Failures.format(file, "%s has rank %d, but %s is told", pair.a().name(), pair.a().rows(), rank);
+                throw Failures.format(
+                        file,
+                        "%s has rank %d, but %s is told",
+                        pair.a().name(),
+                        pair.a().rows(),
+                        rank);
             }
         }
         return Optional.of(new ReaderLayout(pairs, (float) (scale * rank)));
@@ -82,7 +87,12 @@ final class ReaderLayout {
             StoredTensor b = matrix(file, weight + ".b");
             if (a.rows() != b.rowLength()) {
                 throw Failures.format(
-                        file.file(), "%s of shape %s and %s of shape %s do not belong together", a.name(), a.shape(), b.name(), b.shape());
+                        file.file(),
+                        "%s of shape %s and %s of shape %s do not belong together",
+                        a.name(),
+                        a.shape(),
+                        b.name(),
+                        b.shape());
             }
             pairs.put(weight + ".weight", new Pair(a, b));
         }
@@ -97,7 +107,9 @@ final class ReaderLayout {
         if (tensor == null) {
             throw Failures.format(file.file(), "%s is missing", name);
         }
-        if (tensor.shape().size() != 2 || tensor.elements() == 0 || !tensor.type().isFloat()) {
+        if (tensor.shape().size() != 2
+                || tensor.elements() == 0
+                || !tensor.type().isFloat()) {
             throw Failures.format(
                     file.file(), "%s is no matrix of F32, F16 or BF16, but %s %s", name, tensor.type(), tensor.shape());
         }
@@ -137,7 +149,10 @@ final class ReaderLayout {
             // told below
         }
         throw Failures.format(
-                Files.exists(json) ? json : tensors.file(), "%s is %s, but must be a number above 0", key, String.valueOf(value));
+                Files.exists(json) ? json : tensors.file(),
+                "%s is %s, but must be a number above 0",
+                key,
+                String.valueOf(value));
     }
 
     /** Adds the keys that tell of the reader. */

@@ -88,8 +88,10 @@ public record AnswerCase(String context, List<Question> questions) {
         if (!(entry.get("answers") instanceof List<?> several)) {
             return List.of(text(entry, "answer", where));
         }
-        List<String> answers =
-                several.stream().filter(String.class::isInstance).map(String.class::cast).toList();
+        List<String> answers = several.stream()
+                .filter(String.class::isInstance)
+                .map(String.class::cast)
+                .toList();
         if (answers.isEmpty() || answers.size() < several.size()) {
             throw new IcfException(Status.FORMAT, where + ": answers is no list of texts");
         }

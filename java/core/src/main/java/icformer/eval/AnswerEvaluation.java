@@ -131,8 +131,7 @@ public final class AnswerEvaluation {
                 int[] context = contexts.get(i);
                 int length = lengthClass(context.length);
                 Digest digest = sources.contains(Source.DIGEST) ? digester.digest(context, settings.digest()) : null;
-                for (Map.Entry<Source, AnswerScores> scores :
-                        results.scores().entrySet()) {
+                for (Map.Entry<Source, AnswerScores> scores : results.scores().entrySet()) {
                     Source source = scores.getKey();
                     long front = appendFront(session, source, context, digest);
                     for (AnswerCase.Question question : cases.get(i).questions()) {
@@ -241,7 +240,12 @@ public final class AnswerEvaluation {
 
     /** Generates an answer behind the prompt, and lets the LLM predict the wanted one there. */
     private Answer score(
-            Session session, AnswerScores scores, int context, AnswerCase.Question question, Source source, int length) {
+            Session session,
+            AnswerScores scores,
+            int context,
+            AnswerCase.Question question,
+            Source source,
+            int length) {
         long end = session.length();
         int[] wanted = answer(question);
         double sum = 0;

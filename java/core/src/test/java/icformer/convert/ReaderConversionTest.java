@@ -76,14 +76,18 @@ class ReaderConversionTest {
     private static void assertPairs(Path former, String a, String b) throws IOException {
         try (GgufFile file = GgufFile.open(former)) {
             List<TensorInfo> tensors = file.tensors();
-            assertThat(tensors).filteredOn(tensor -> tensor.name().contains(".lora_")).hasSize(42);
-            assertThat(tensors).filteredOn(tensor -> tensor.name().equals("blk.1.attn_k.weight.lora_a"))
+            assertThat(tensors)
+                    .filteredOn(tensor -> tensor.name().contains(".lora_"))
+                    .hasSize(42);
+            assertThat(tensors)
+                    .filteredOn(tensor -> tensor.name().equals("blk.1.attn_k.weight.lora_a"))
                     .singleElement()
                     .satisfies(tensor -> {
                         assertThat(tensor.type().name()).isEqualTo(a);
                         assertThat(tensor.shape()).containsExactly(64L, (long) AdapterFiles.RANK);
                     });
-            assertThat(tensors).filteredOn(tensor -> tensor.name().equals("blk.1.ffn_up.weight.lora_b"))
+            assertThat(tensors)
+                    .filteredOn(tensor -> tensor.name().equals("blk.1.ffn_up.weight.lora_b"))
                     .singleElement()
                     .satisfies(tensor -> {
                         assertThat(tensor.type().name()).isEqualTo(b);
@@ -118,8 +122,7 @@ class ReaderConversionTest {
     @Test
     void officialCheckpointsHaveThePromptOfLlama2() throws IOException {
         FormerConverter.convert(checkpoint, out, OPTIONS);
-        assertPrompt(
-                512, "<s>[INST] Response the Prompt based on the below text:\n\n", "\n\nPrompt: ", "[/INST]");
+        assertPrompt(512, "<s>[INST] Response the Prompt based on the below text:\n\n", "\n\nPrompt: ", "[/INST]");
     }
 
     private void assertPrompt(long chunkLength, String before, String question, String after) throws IOException {
@@ -149,9 +152,7 @@ class ReaderConversionTest {
         assertRefused(Status.FORMAT, "reader.safetensors: scale is null");
         Files.copy(checkpoint.resolve("model.safetensors"), checkpoint.resolve("m"));
         Files.move(
-                checkpoint.resolve("m"),
-                checkpoint.resolve("reader.safetensors"),
-                StandardCopyOption.REPLACE_EXISTING);
+                checkpoint.resolve("m"), checkpoint.resolve("reader.safetensors"), StandardCopyOption.REPLACE_EXISTING);
         assertRefused(Status.FORMAT, "is unknown");
     }
 

@@ -78,7 +78,9 @@ public final class AskCommand extends IcfCommand {
             description = "The question; - reads standard input.")
     private String question = "";
 
-    @Option(names = "--full", description = "Answer from the uncompressed context, for comparison; the former's reader is on here, too.")
+    @Option(
+            names = "--full",
+            description = "Answer from the uncompressed context, for comparison; the former's reader is on here, too.")
     private boolean full;
 
     @Option(names = "--json", description = JSON)

@@ -41,13 +41,17 @@ public final class BenchCommand extends IcfCommand {
     private static final int DEFAULT_RUNS = 5;
     private static final int DEFAULT_WARM_UP = 1;
 
-    @Option(names = "--model", paramLabel = "FILE", description = "LLM, a GGUF file (default: that of the default pair).")
+    @Option(
+            names = "--model",
+            paramLabel = "FILE",
+            description = "LLM, a GGUF file (default: that of the default pair).")
     private @Nullable Path model;
 
     @Option(
             names = "--former",
             paramLabel = "FILE",
-            description = "IC-Former, a GGUF file made for the LLM (default: that of the default pair, beside its LLM).")
+            description =
+                    "IC-Former, a GGUF file made for the LLM (default: that of the default pair, beside its LLM).")
     private @Nullable Path former;
 
     @Option(

@@ -11,7 +11,10 @@ import picocli.CommandLine.Option;
 
 /** Which LLM a command uses, and on what it computes. */
 public final class ModelArguments {
-    @Option(names = "--model", paramLabel = "FILE", description = "LLM, a GGUF file (default: that of the default pair).")
+    @Option(
+            names = "--model",
+            paramLabel = "FILE",
+            description = "LLM, a GGUF file (default: that of the default pair).")
     private @Nullable Path model;
 
     @Option(

@@ -39,12 +39,7 @@ public final class SessionArguments {
      * @param tokensAreWanted whether the user named that number; otherwise less will do
      */
     public Room open(
-            Model model,
-            List<Adapter.Scaled> adapters,
-            int threads,
-            long prompt,
-            int tokens,
-            boolean tokensAreWanted) {
+            Model model, List<Adapter.Scaled> adapters, int threads, long prompt, int tokens, boolean tokensAreWanted) {
         if (contextLength < 0) {
             throw new CommandException("--ctx is %d, but must be 1 or more".formatted(contextLength));
         }

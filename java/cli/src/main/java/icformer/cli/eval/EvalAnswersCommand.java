@@ -162,7 +162,7 @@ public final class EvalAnswersCommand extends IcfCommand {
         List<AnswerReport> reports = new ArrayList<>();
         try (PrintWriter answers = details == null
                         ? new PrintWriter(Writer.nullWriter())
-                        : new PrintWriter(Files.newBufferedWriter(details));
+                        : new PrintWriter(Files.newBufferedWriter(details), true);
                 QuantizedFiles models = new QuantizedFiles(modelArguments.file());
                 QuantizedFiles formers = new QuantizedFiles(formerArguments.file());
                 Pairs pairs = new Pairs(cases, answers)) {
@@ -226,7 +226,8 @@ public final class EvalAnswersCommand extends IcfCommand {
 
         AnswerReport measure(Model model, AdapterArguments.Opened adapters, Digester digester) {
             DigestOptions options = ratio.apply(DigestOptions.defaults(), digester, 0);
-            AnswerEvaluation evaluation = new AnswerEvaluation(model, digester, cases, settings(adapters, digester, options));
+            AnswerEvaluation evaluation =
+                    new AnswerEvaluation(model, digester, cases, settings(adapters, digester, options));
             Set<AnswerEvaluation.Source> missing = EnumSet.copyOf(sources);
             missing.removeAll(known.keySet());
             if (total == 0) {

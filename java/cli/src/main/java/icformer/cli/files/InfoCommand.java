@@ -206,7 +206,10 @@ public final class InfoCommand extends IcfCommand {
             return Optional.empty();
         }
         // B is [rank, outputs], the fastest dimension first
-        long rank = halves.stream().mapToLong(tensor -> tensor.shape().getFirst()).max().orElseThrow();
+        long rank = halves.stream()
+                .mapToLong(tensor -> tensor.shape().getFirst())
+                .max()
+                .orElseThrow();
         double alpha = metadata.number("adapter.lora.alpha", 0);
         Map<String, Object> object = new LinkedHashMap<>();
         object.put("kind", metadata.text("general.architecture", "").equals("icformer") ? "reader" : "lora");

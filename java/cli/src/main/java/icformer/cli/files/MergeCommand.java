@@ -30,7 +30,10 @@ import picocli.CommandLine.Option;
             "  icf merge --model llm.gguf --former former.gguf -o reading.gguf"
         })
 public final class MergeCommand extends IcfCommand {
-    @Option(names = "--model", paramLabel = "FILE", description = "LLM, a GGUF file (default: that of the default pair).")
+    @Option(
+            names = "--model",
+            paramLabel = "FILE",
+            description = "LLM, a GGUF file (default: that of the default pair).")
     private @Nullable Path model;
 
     @Mixin
@@ -77,10 +80,7 @@ public final class MergeCommand extends IcfCommand {
         ConversionReport report;
         try (Progress progress = new Progress(streams(), "merging", "M", 1_000_000)) {
             report = AdapterMerger.merge(
-                    model != null ? model : DefaultPair.model(),
-                    parts,
-                    output,
-                    options.withProgress(progress::update));
+                    model != null ? model : DefaultPair.model(), parts, output, options.withProgress(progress::update));
         }
         if (json) {
             streams().json(ConversionOutput.describe(report));

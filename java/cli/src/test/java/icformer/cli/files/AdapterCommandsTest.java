@@ -52,7 +52,9 @@ class AdapterCommandsTest {
                 if (tensor.name().contains("attn_q") || tensor.name().contains("ffn_down")) {
                     String name = tensor.name().replace(".weight", "");
                     entries.add(new SafetensorsWriter.Entry(
-                            name + ".a", ElementType.F32, List.of((long) RANK, tensor.shape().get(0))));
+                            name + ".a",
+                            ElementType.F32,
+                            List.of((long) RANK, tensor.shape().get(0))));
                     entries.add(new SafetensorsWriter.Entry(
                             name + ".b", ElementType.F32, List.of(tensor.shape().get(1), (long) RANK)));
                 }
@@ -60,10 +62,10 @@ class AdapterCommandsTest {
         }
         Random random = new Random(1);
         Map<String, String> metadata = Map.of("rank", String.valueOf(RANK), "scale", "2");
-        try (SafetensorsWriter writer =
-                SafetensorsWriter.create(file, AtomicFile.Existing.KEEP, metadata, entries)) {
+        try (SafetensorsWriter writer = SafetensorsWriter.create(file, AtomicFile.Existing.KEEP, metadata, entries)) {
             for (SafetensorsWriter.Entry entry : entries) {
-                float[] values = new float[Math.toIntExact(entry.shape().get(0) * entry.shape().get(1))];
+                float[] values = new float
+                        [Math.toIntExact(entry.shape().get(0) * entry.shape().get(1))];
                 for (int i = 0; i < values.length; i++) {
                     values[i] = 0.2f * (float) random.nextGaussian();
                 }
@@ -76,8 +78,8 @@ class AdapterCommandsTest {
 
     private float[] logits(String model, String... more) throws IOException {
         String out = folder.resolve("logits.safetensors").toString();
-        List<String> command = new ArrayList<>(
-                List.of("dump", "logits", "--model", model, "--tokens", "1,17,42,300,5", "-o", out));
+        List<String> command =
+                new ArrayList<>(List.of("dump", "logits", "--model", model, "--tokens", "1,17,42,300,5", "-o", out));
         command.addAll(List.of(more));
         assertThat(Cli.run(command.toArray(String[]::new)).code()).isZero();
         try (Arena arena = Arena.ofConfined()) {
@@ -121,19 +123,20 @@ class AdapterCommandsTest {
 
     @Test
     void infoTellsOfTheReader() throws IOException {
-        assertThat((Map<?, ?>) Cli.run("info", former, "--json").json().get("adapter")).satisfies(adapter -> {
-            assertThat(adapter.get("kind")).isEqualTo("reader");
-            assertThat(adapter.get("pairs")).isEqualTo(6L);
-            assertThat(adapter.get("rank")).isEqualTo((long) RANK);
-            assertThat(((Number) adapter.get("scale")).doubleValue()).isCloseTo(2, within(1e-6));
-        });
+        assertThat((Map<?, ?>) Cli.run("info", former, "--json").json().get("adapter"))
+                .satisfies(adapter -> {
+                    assertThat(adapter.get("kind")).isEqualTo("reader");
+                    assertThat(adapter.get("pairs")).isEqualTo(6L);
+                    assertThat(adapter.get("rank")).isEqualTo((long) RANK);
+                    assertThat(((Number) adapter.get("scale")).doubleValue()).isCloseTo(2, within(1e-6));
+                });
         assertThat(Cli.run("info", MODEL, "--json").json()).doesNotContainKey("adapter");
     }
 
     @Test
     void answersFromDigestsAreReadWithTheReader() throws IOException {
-        String context = Files.writeString(folder.resolve("context.txt"), Cli.CONTEXT)
-                .toString();
+        String context =
+                Files.writeString(folder.resolve("context.txt"), Cli.CONTEXT).toString();
         String merged = folder.resolve("merged.gguf").toString();
         Cli.run("merge", "--model", MODEL, "--former", former, "-o", merged).output();
         String bare = folder.resolve("bare.gguf").toString();

@@ -11,7 +11,13 @@ public final class NativeAdapter extends NativeHandle {
 
     /** An {@code icf_adapter_info}. */
     public record Info(
-            String name, int pairs, int maxRank, boolean isReader, long parameters, long weightBytes, long fingerprint) {}
+            String name,
+            int pairs,
+            int maxRank,
+            boolean isReader,
+            long parameters,
+            long weightBytes,
+            long fingerprint) {}
 
     private NativeAdapter(MemorySegment address) {
         super("adapter", address, IcfNative::icf_adapter_close);

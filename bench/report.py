@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the page and the plots from what bench/peers/compare measured.
+"""Makes the page and the plots from what bench/peers/compare measured, and bench/gpu/run on a GPU.
 
-    python3 bench/report.py [--results bench/results/compare.json]
+    python3 bench/report.py [--results bench/results/compare.json] [--gpu bench/results/gpu.json]
 
 Writes bench/RESULTS.md, and where matplotlib is installed (pip install -r bench/requirements.txt) the plots in
 bench/results/ as SVG and PNG.
@@ -16,6 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from bench import gpu_page
 from models.lib import plots
 from models.lib.files import write_whole
 
@@ -379,8 +380,8 @@ def plot_tokens(pyplot: Any, r: Results, name: str) -> Any:
     return figure
 
 
-def plot_all(r: Results, folder: pathlib.Path) -> list[str]:
-    """Draws what there are results for; the names."""
+def plot_all(r: Results, folder: pathlib.Path, gpu: dict[str, Any] | None) -> list[str]:
+    """Draws what there are results for; the names, without those of the GPU."""
     drawings = {"time-by-length": plot_lengths, "flops": plot_speed} if points(r) else {}
     if first_token_lengths(r):
         drawings["first-token"] = plot_first_token
@@ -395,6 +396,10 @@ def plot_all(r: Results, folder: pathlib.Path) -> list[str]:
             figure.tight_layout()
             plots.save(pyplot, figure, folder / name, dpi=150)
             made.append(name)
+        for name, drawing in gpu_page.PLOTS.items() if gpu else ():
+            figure = drawing(pyplot, gpu_page.Gpu(gpu))
+            figure.tight_layout()
+            plots.save(pyplot, figure, folder / name, dpi=150)
 
     plots.draw("report", draw, PLOT_STYLE)
     return made
@@ -403,10 +408,13 @@ def plot_all(r: Results, folder: pathlib.Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Makes bench/RESULTS.md and the plots.")
     parser.add_argument("--results", type=pathlib.Path, default=BENCH / "results/compare.json")
+    parser.add_argument("--gpu", type=pathlib.Path, help="default: gpu.json beside the results, where it is there")
     parser.add_argument("--page", type=pathlib.Path, default=BENCH / "RESULTS.md")
     args = parser.parse_args()
     r = Results(json.loads(args.results.read_text()))
-    made = plot_all(r, args.results.parent)
+    gpu_file = args.gpu or args.results.parent / "gpu.json"
+    gpu = json.loads(gpu_file.read_text()) if gpu_file.exists() else None
+    made = plot_all(r, args.results.parent, gpu)
     plots = [f"![{name}](results/{name}.svg)" for name in made]
     lines = [
         "# Results",
@@ -420,6 +428,7 @@ def main() -> None:
         *memory(r),
         *([*plots, ""] if plots else []),
         *conditions(r),
+        *(gpu_page.section(gpu, table) if gpu else []),
     ]
     write_whole(args.page, "\n".join(lines).rstrip() + "\n")
     print(f"report: {args.page}, {len(made)} plots")

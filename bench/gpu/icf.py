@@ -111,13 +111,14 @@ class Model(Handle):
 class Digester(Handle):
     kind = "digester"
 
-    def __init__(self, lib, path, model, device):
+    def __init__(self, lib, path, model, device, n_threads=0):
         super().__init__(lib)
-        options = lib.options("digester", device=device)
+        options = lib.options("digester", device=device, n_threads=n_threads)
         lib.call("icf_digester_open", str(path).encode(), model.address, ctypes.byref(options), ctypes.byref(self.address))
 
     def prepare(self, tokens):
-        self.lib.call("icf_digester_prepare", self.address, ints(tokens), ctypes.c_longlong(len(tokens)))
+        array = tokens if isinstance(tokens, ctypes.Array) else ints(tokens)
+        self.lib.call("icf_digester_prepare", self.address, array, ctypes.c_longlong(len(array)))
 
     def run(self, tokens, ends, rows=None):
         """Chunk i is tokens[ends[i - 1]] ... tokens[ends[i] - 1]; the floats of all rows."""
@@ -131,9 +132,9 @@ class Digester(Handle):
 class Session(Handle):
     kind = "session"
 
-    def __init__(self, lib, model, n_ctx, n_batch=512):
+    def __init__(self, lib, model, n_ctx, n_batch=512, n_threads=0):
         super().__init__(lib)
-        options = lib.options("session", n_ctx=n_ctx, n_batch=min(n_batch, n_ctx))
+        options = lib.options("session", n_ctx=n_ctx, n_batch=min(n_batch, n_ctx), n_threads=n_threads)
         lib.call("icf_session_open", model.address, ctypes.byref(options), ctypes.byref(self.address))
         self.n_batch = min(n_batch, n_ctx)
         self.model = model.info()
@@ -153,9 +154,19 @@ class Session(Handle):
         self.lib.call("icf_session_append_rows", self.address, rows, self.lib.constants["ICF_TYPE_F32"], ctypes.c_longlong(n),
                       ctypes.c_longlong(hidden), self.lib.constants["ICF_OUTPUT_HIDDEN"] if hidden else 0)
 
+    def append_all_rows(self, rows, n):
+        """Any number of rows, in batches."""
+        for first in range(0, n, self.n_batch):
+            self.append_rows(ctypes.byref(rows, 4 * first * self.model.n_embd), min(self.n_batch, n - first))
+
+    def choose(self):
+        """The most likely token."""
+        self.lib.call("icf_session_sample", self.address, None, ctypes.byref(self.token))
+        return self.token.value
+
     def greedy(self):
         """The most likely token, appended with the logits that follow it."""
-        self.lib.call("icf_session_sample", self.address, None, ctypes.byref(self.token))
+        self.choose()
         self.lib.call("icf_session_append_tokens", self.address, ctypes.byref(self.token), ctypes.c_longlong(1),
                       ctypes.c_longlong(1), self.lib.constants["ICF_OUTPUT_LOGITS"])
         return self.token.value

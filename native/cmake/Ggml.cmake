@@ -155,6 +155,7 @@ function(build_ggml source)
   set(GGML_BUILD_EXAMPLES OFF)
   set(GGML_CUDA ${ICF_CUDA})
   set(GGML_CUDA_NCCL OFF) # one device is used
+  set(GGML_CUDA_GRAPHS ${ICF_CUDA}) # a token's thousand small operations are launched as one; off by default outside llama.cpp
   if(ICF_CUDA)
     use_cuda()
   endif()
@@ -173,7 +174,8 @@ function(build_ggml source)
   set(CMAKE_EXPORT_COMPILE_COMMANDS OFF)
   add_subdirectory("${source}" "${PROJECT_BINARY_DIR}/ggml" EXCLUDE_FROM_ALL)
   target_link_libraries(icf_ggml INTERFACE ggml ggml-base)
-  configure_file("${source}/LICENSE" "${PROJECT_BINARY_DIR}/ggml-copyright.txt" COPYONLY)
+  find_file(licence LICENSE PATHS "${source}" "${source}/.." NO_DEFAULT_PATH NO_CACHE REQUIRED) # llama.cpp's ggml/ has none
+  configure_file("${licence}" "${PROJECT_BINARY_DIR}/ggml-copyright.txt" COPYONLY)
   set(ICF_GGML_FILES "${PROJECT_BINARY_DIR}/ggml-copyright.txt" PARENT_SCOPE)
   set(ICF_GGML_FOLDER "${folder}" PARENT_SCOPE)
   set(ICF_GGML_TARGETS ggml ggml-base PARENT_SCOPE)

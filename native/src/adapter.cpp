@@ -195,7 +195,7 @@ void Adapter::add_pair(const AdapterTarget & target, const AdapterTarget::Matrix
     const std::vector<float> a_values = to_floats(*file_, a);
     const std::vector<float> b_values = to_floats(*file_, b);
     Pair pair = {a, b, scale, nullptr, nullptr};
-    if (matrix.device == 0) {
+    if (matrix.device == 0 && !target.as_in_file) {
         const auto fits_half = [](const ggml_tensor * t) { return t->type == GGML_TYPE_F16; };
         const bool half = target.kernels && fits_half(a) && fits_half(b);
         const ggml_type type = half ? GGML_TYPE_F16 : GGML_TYPE_F32;

@@ -19,12 +19,14 @@ struct AdapterTarget {
     std::string architecture;
     std::vector<Matrix> matrices; // those of the layers, and the output matrix
     const ggml_tensor * tok_embd; // [n_embd, n_vocab]; the output matrix has its name where the two are one
-    const Kernels * kernels;      // that the CPU multiplies with; NULL where ggml's own operations serve
+    bool as_in_file;              // the CPU computes by ggml's operations with what the file has: rows are rounded to its type
+    const Kernels * kernels;      // that the CPU multiplies with otherwise; NULL where ggml's own operations serve
 };
 
 class Adapter {
 public:
-    // Products on the CPU read both matrices as numbers that lose nothing of the file's: F16 where those are, else F32.
+    // Unless they are to be as in the file, products on the CPU read both matrices as numbers that lose nothing of it, F16 where
+    // those are, else F32, and the rows as they are.
     struct Pair {
         ggml_tensor * a;         // [n_in, rank]
         ggml_tensor * b;         // [rank, n_out]

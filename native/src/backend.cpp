@@ -181,6 +181,10 @@ std::string device_features(const Device & device) {
     return names;
 }
 
+bool widens_halves(const Device & device) {
+    return strcmp(ggml_backend_reg_name(ggml_backend_dev_backend_reg(device.handle)), "CUDA") == 0;
+}
+
 // Asks whether a product with the weight could be computed if it lay in a buffer of that type.
 static bool can_multiply_from(const Device & device, const ggml_tensor * weight, ggml_backend_buffer_type_t type) {
     const BufferPtr probe(ggml_backend_buft_alloc_buffer(type, 0));
@@ -304,14 +308,33 @@ TensorContext::TensorContext(size_t max_tensors, size_t max_nodes) {
 }
 
 GraphRunner::GraphRunner(const Backend & backend, size_t max_nodes)
-    : backend_(backend), max_nodes_(max_nodes), context_(std::make_unique<TensorContext>(max_nodes, max_nodes)),
-      allocator_(ggml_gallocr_new(backend.buffer_type())) {}
+    : backend_(backend), max_nodes_(max_nodes), context_(std::make_unique<TensorContext>(max_nodes, max_nodes)) {
+    make_allocator();
+}
+
+void GraphRunner::make_allocator() {
+    if (backend_.is_cpu()) {
+        allocator_.reset(ggml_gallocr_new(backend_.buffer_type()));
+        return;
+    }
+    unused_.reset(ggml_backend_dev_init(device_at(0).handle, nullptr));
+    ggml_backend_t backends[] = {backend_.get(), unused_.get()};
+    // Room for as many leaves as nodes.
+    scheduler_.reset(unused_ ? ggml_backend_sched_new(backends, nullptr, 2, 2 * max_nodes_, false, false) : nullptr);
+    if (!scheduler_) {
+        fail(ICF_ERROR_MEMORY, "out of memory");
+    }
+}
 
 ggml_context * GraphRunner::begin(size_t max_nodes) {
     graph_ = nullptr;
     if (max_nodes > max_nodes_) {
         context_ = std::make_unique<TensorContext>(max_nodes, max_nodes);
         max_nodes_ = max_nodes;
+        scheduler_.reset(); // it has room for fewer
+    }
+    if (!allocator_ && !scheduler_) {
+        make_allocator();
     }
     context_->reset();
     graph_ = ggml_new_graph_custom(context_->get(), max_nodes_, false);
@@ -327,7 +350,7 @@ void GraphRunner::allocate() {
                  ggml_op_desc(node), type, node->src[0] ? node->src[0]->name : node->name);
         }
     }
-    if (!ggml_gallocr_alloc_graph(allocator_.get(), graph_)) {
+    if (scheduler_ ? !allocate_by_scheduler() : !ggml_gallocr_alloc_graph(allocator_.get(), graph_)) {
         const std::unique_ptr<ggml_gallocr, Deleter> measure(ggml_gallocr_new(backend_.buffer_type()));
         size_t bytes = 0;
         ggml_gallocr_reserve_n_size(measure.get(), graph_, nullptr, nullptr, &bytes);
@@ -335,12 +358,30 @@ void GraphRunner::allocate() {
     }
 }
 
+// All of it on the one device: inputs would otherwise be the CPU's.
+bool GraphRunner::allocate_by_scheduler() {
+    ggml_backend_sched_reset(scheduler_.get());
+    for (ggml_tensor * t = ggml_get_first_tensor(context_->get()); t; t = ggml_get_next_tensor(context_->get(), t)) {
+        if (!t->buffer) {
+            ggml_backend_sched_set_tensor_backend(scheduler_.get(), t, backend_.get());
+        }
+    }
+    return ggml_backend_sched_alloc_graph(scheduler_.get(), graph_);
+}
+
+long long GraphRunner::bytes() const {
+    return static_cast<long long>(scheduler_ ? ggml_backend_sched_get_buffer_size(scheduler_.get(), backend_.get())
+                                             : ggml_gallocr_get_buffer_size(allocator_.get(), 0));
+}
+
 void GraphRunner::set(ggml_tensor * input, const void * values) const {
     ggml_backend_tensor_set_async(backend_.get(), input, values, 0, ggml_nbytes(input));
 }
 
 void GraphRunner::compute() {
-    if (ggml_backend_graph_compute(backend_.get(), graph_) != GGML_STATUS_SUCCESS) {
+    const ggml_status status = scheduler_ ? ggml_backend_sched_graph_compute(scheduler_.get(), graph_)
+                                          : ggml_backend_graph_compute(backend_.get(), graph_);
+    if (status != GGML_STATUS_SUCCESS) {
         fail(ICF_ERROR_DEVICE, "computation on %s failed", ggml_backend_name(backend_.get()));
     }
 }

@@ -40,6 +40,10 @@ DeviceMemory device_memory(const Device & device);
 // What the variant that was loaded makes use of, such as "AVX512 AVX512_BF16".
 std::string device_features(const Device & device);
 
+// Whether the device converts a matrix in F16 to F32 for each product whose sums are to be in F32. CUDA has matrix units for
+// sums of halves in F32, but ggml uses them with BF16 alone.
+bool widens_halves(const Device & device);
+
 // The buffer type of the device in which products with that weight [n_in, n_out] run faster than where it lies, because the
 // weight is laid out anew for this CPU; NULL where there is none. The weight has no buffer yet.
 ggml_backend_buffer_type_t repacking_type(const Device & device, const ggml_tensor * weight);
@@ -112,6 +116,10 @@ private:
 };
 
 // A graph that is built, allocated, and then computed as often as its inputs change.
+//
+// For devices with a memory of their own a scheduler allocates it, though there is nothing to divide: graphs that it hands on
+// have an identity, by which a backend sees that one is still the same. A graph without is compared node by node, each time,
+// with the one that was captured as a CUDA graph.
 class GraphRunner {
 public:
     GraphRunner(const Backend & backend, size_t max_nodes);
@@ -129,18 +137,25 @@ public:
     void set(ggml_tensor * input, const void * values) const;
     void compute();
 
-    long long bytes() const { return static_cast<long long>(ggml_gallocr_get_buffer_size(allocator_.get(), 0)); }
+    long long bytes() const;
 
 private:
     struct Deleter {
         void operator()(ggml_gallocr_t allocator) const { ggml_gallocr_free(allocator); }
+        void operator()(ggml_backend_sched_t scheduler) const { ggml_backend_sched_free(scheduler); }
+        void operator()(ggml_backend_t backend) const { ggml_backend_free(backend); }
     };
+
+    void make_allocator();
+    bool allocate_by_scheduler();
 
     const Backend & backend_;
     size_t max_nodes_;
     std::unique_ptr<TensorContext> context_;
     ggml_cgraph * graph_ = nullptr;
-    std::unique_ptr<ggml_gallocr, Deleter> allocator_;
+    std::unique_ptr<ggml_gallocr, Deleter> allocator_;       // on the CPU
+    std::unique_ptr<ggml_backend, Deleter> unused_;          // the CPU, which every scheduler asks for
+    std::unique_ptr<ggml_backend_sched, Deleter> scheduler_; // on other devices
 };
 
 } // namespace icf

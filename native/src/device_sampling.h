@@ -16,7 +16,15 @@ public:
     bool most_likely(const ggml_tensor * logits, int k, std::vector<Candidate> & candidates);
 
 private:
+    // False where the device lacks an operation.
+    bool build(const ggml_tensor * logits, int k);
+
     GraphRunner runner_;
+    ggml_backend_buffer_t built_in_ = nullptr; // where the logits lie that the graph is built for
+    const void * built_at_ = nullptr;
+    int built_k_ = 0;                       // 0: none
+    ggml_tensor * chosen_ = nullptr;        // I32 [k]
+    ggml_tensor * chosen_values_ = nullptr; // F32 [1, k]
     std::vector<int32_t> tokens_;
     std::vector<float> values_;
 };

@@ -20,13 +20,15 @@ static int choose_device(int device, const Model * model) {
 Digester::Digester(const std::string & path, std::shared_ptr<const Model> model, const icf_digester_options & options)
     : file_(std::make_shared<GgufFile>(path)), params_(read_former_params(*file_)), model_(std::move(model)),
       device_(choose_device(options.device, model_.get())),
-      store_(file_, device_, options.use_mmap == 1, false, nullptr,
-             [](const std::string & name) { return !is_adapter_tensor(name); }),
+      store_(
+          file_, device_, options.use_mmap == 1, false, nullptr,
+          [](const std::string & name) { return !is_adapter_tensor(name); }, former_layout(params_, device_at(device_))),
       weights_(load_former_weights(store_, params_)), backend_(device_, options.n_threads),
       fingerprint_(fingerprint_of(*file_, params_)) {
     if (model_) {
         check_target(*file_, params_, *model_);
     }
+    params_.rope.halves = backend_.is_cpu(); // as former_layout has it
     former_ = choose_former(options.method);
     for (const ggml_tensor * matrix : former_->replaced_weights()) {
         store_.release(matrix);

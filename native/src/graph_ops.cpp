@@ -8,8 +8,27 @@ ggml_tensor * rms_norm(ggml_context * ctx, ggml_tensor * x, ggml_tensor * weight
     return ggml_mul(ctx, ggml_rms_norm(ctx, x, eps), weight);
 }
 
-ggml_tensor * linear(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * bias, ggml_tensor * x) {
+// A template, so that the name is looked up where it is declared: ggml before 0.25 has the other one.
+template <typename Tensor> static auto sum_in_f32(Tensor * product, int)
+    -> decltype(ggml_prec_set_acc(product, GGML_PREC_F32)) {
+    return ggml_prec_set_acc(product, GGML_PREC_F32);
+}
+
+template <typename Tensor> static void sum_in_f32(Tensor * product, long) {
+    ggml_mul_mat_set_prec(product, GGML_PREC_F32);
+}
+
+// W x. CUDA would add up products of halves in halves: that costs a decimal digit over thousands of them, and overflows at 65,504.
+static ggml_tensor * product(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * x) {
     ggml_tensor * y = ggml_mul_mat(ctx, weight, x);
+    if (weight->type == GGML_TYPE_F16) {
+        sum_in_f32(y, 0);
+    }
+    return y;
+}
+
+ggml_tensor * linear(ggml_context * ctx, ggml_tensor * weight, ggml_tensor * bias, ggml_tensor * x) {
+    ggml_tensor * y = product(ctx, weight, x);
     return bias ? ggml_add(ctx, y, bias) : y;
 }
 
@@ -43,7 +62,7 @@ ggml_tensor * attention(ggml_context * ctx, const Backend & backend, ggml_tensor
 }
 
 ggml_tensor * swiglu(ggml_context * ctx, ggml_tensor * gate, ggml_tensor * up, ggml_tensor * down, ggml_tensor * x) {
-    return ggml_mul_mat(ctx, down, ggml_swiglu_split(ctx, ggml_mul_mat(ctx, gate, x), ggml_mul_mat(ctx, up, x)));
+    return product(ctx, down, ggml_swiglu_split(ctx, product(ctx, gate, x), product(ctx, up, x)));
 }
 
 ggml_tensor * split_heads(ggml_context * ctx, ggml_tensor * x, int n_embd_head) {

@@ -109,7 +109,7 @@ std::vector<Model::Part> Model::parts() const {
 }
 
 AdapterTarget Model::adapter_target() const {
-    AdapterTarget target = {params_.architecture, {}, weights_.tok_embd, repacked_ ? best_kernels() : nullptr};
+    AdapterTarget target = {params_.architecture, {}, weights_.tok_embd, !repacked_, best_kernels()};
     for (const Part & part : parts()) {
         for (int i = part.layers.first; i < part.layers.end; i++) {
             for (ggml_tensor * weight : weights_.layers[static_cast<size_t>(i)].matrices()) {

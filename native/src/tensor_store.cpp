@@ -34,8 +34,9 @@ static bool is_product_matrix(const TensorEntry & entry) {
 }
 
 TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack, const OnHost & on_host,
-                         const Wanted & wanted)
-    : file_(std::move(file)), context_(file_->tensors().size()), used_(file_->tensors().size(), false) {
+                         const Wanted & wanted, DeviceLayout layout)
+    : file_(std::move(file)), layout_(std::move(layout)), context_(file_->tensors().size()),
+      used_(file_->tensors().size(), false) {
     const Device & host = device_at(0);
     const Device & target = device_at(device);
     std::map<ggml_backend_buffer_type_t, std::vector<ggml_tensor *>> repacked;
@@ -46,9 +47,10 @@ TensorStore::TensorStore(std::shared_ptr<const GgufFile> file, int device, bool 
             tensors_.push_back(nullptr);
             continue;
         }
-        ggml_tensor * tensor = ggml_new_tensor(context_.get(), entry.type, entry.n_dims, entry.ne);
-        ggml_set_name(tensor, entry.name.c_str());
         const bool stays = target.kind == ICF_DEVICE_CPU || (on_host && on_host(entry.name));
+        const bool widened = layout_.widen_halves && !stays && entry.type == GGML_TYPE_F16 && is_product_matrix(entry);
+        ggml_tensor * tensor = ggml_new_tensor(context_.get(), widened ? GGML_TYPE_F32 : entry.type, entry.n_dims, entry.ne);
+        ggml_set_name(tensor, entry.name.c_str());
         ggml_backend_buffer_type_t type = repack && stays && is_product_matrix(entry) ? repacking_type(host, tensor) : nullptr;
         (type ? repacked[type] : stays ? on_cpu : on_device).push_back(tensor);
         tensors_.push_back(tensor);
@@ -126,8 +128,20 @@ void TensorStore::copy_to(const Device & device, ggml_backend_buffer_type_t type
     }
 }
 
+// CUDA's products of quantised matrices read whole groups of rows: up to this many behind the last one, without using them.
+static const size_t rows_read_beyond = 7;
+
+static size_t bytes_read_beyond(const Device & device, ggml_tensor * const * tensors, size_t n) {
+    size_t longest = 0;
+    for (size_t i = 0; i < n && device.kind != ICF_DEVICE_CPU; i++) {
+        longest = std::max(longest, ggml_is_quantized(tensors[i]->type) ? tensors[i]->nb[1] : 0);
+    }
+    return rows_read_beyond * longest;
+}
+
 void TensorStore::place(const Device & device, ggml_backend_buffer_type_t type, ggml_tensor * const * tensors, size_t n,
                         size_t bytes) {
+    bytes += bytes_read_beyond(device, tensors, n);
     BufferPtr buffer(ggml_backend_buft_alloc_buffer(type, bytes));
     if (!buffer) {
         fail_out_of_memory(device, text("the weights of %s", file_->path().c_str()).c_str(), bytes);
@@ -147,22 +161,58 @@ void TensorStore::place(const Device & device, ggml_backend_buffer_type_t type, 
 // Most bytes of a file that are on their way to another device at once.
 static const size_t staging_bytes = 64 << 20;
 
+// Bytes of a head whose rows are to be interleaved; 0: none. A tensor that has no whole heads is refused when it is looked up.
+size_t TensorStore::interleaved_bytes(const Device & device, const TensorEntry & entry) const {
+    const long long rows =
+        device.kind == ICF_DEVICE_CPU || !layout_.interleaved_rows ? 0 : layout_.interleaved_rows(entry.name);
+    const long long all_rows = static_cast<long long>(entry.n_dims == 1 ? entry.ne[0] : entry.ne[1]);
+    return rows == 0 || all_rows % rows != 0 ? 0 : static_cast<size_t>(entry.bytes) / static_cast<size_t>(all_rows / rows);
+}
+
+// Rows 0 … n - 1 of each head, in the order 0, n/2, 1, n/2 + 1, …
+static void interleave_heads(char * heads, size_t n_bytes, size_t head_bytes, size_t n_rows) {
+    const size_t row_bytes = head_bytes / n_rows;
+    std::vector<char> head(head_bytes);
+    for (size_t at = 0; at < n_bytes; at += head_bytes) {
+        memcpy(head.data(), heads + at, head_bytes);
+        for (size_t i = 0; i < n_rows; i++) {
+            memcpy(heads + at + i * row_bytes, head.data() + (i / 2 + i % 2 * (n_rows / 2)) * row_bytes, row_bytes);
+        }
+    }
+}
+
+static void set_widened(ggml_tensor * tensor, const char * halves, size_t at, size_t n_bytes) {
+    std::vector<float> wide(n_bytes / sizeof(ggml_fp16_t));
+    ggml_fp16_to_fp32_row(reinterpret_cast<const ggml_fp16_t *>(halves), wide.data(), static_cast<int64_t>(wide.size()));
+    ggml_backend_tensor_set(tensor, wide.data(), at / sizeof(ggml_fp16_t) * sizeof(float), wide.size() * sizeof(float));
+}
+
 // From the file to where the tensor has been placed.
 void TensorStore::load(const Device & device, ggml_tensor * tensor, std::vector<char> & staging) {
     const TensorEntry & entry = file_->tensors()[static_cast<size_t>(file_->find_tensor(tensor->name))];
     const uint64_t offset = file_->data_offset() + entry.offset;
     const size_t count = static_cast<size_t>(entry.bytes);
-    if (ggml_backend_buffer_is_host(tensor->buffer)) {
+    const bool widened = tensor->type != entry.type;
+    const size_t head = interleaved_bytes(device, entry);
+    if (ggml_backend_buffer_is_host(tensor->buffer) && !widened && head == 0) {
         file_->handle().read(offset, tensor->data, count);
         return;
     }
     // A layout of the CPU's own takes a tensor whole.
-    const size_t step = device.kind == ICF_DEVICE_CPU ? count : std::min(count, staging_bytes);
+    size_t step = device.kind == ICF_DEVICE_CPU ? count : std::min(count, staging_bytes);
+    step = head == 0 ? step : std::max(head, step / head * head);
     staging.resize(std::max(staging.size(), step));
     for (size_t at = 0; at < count; at += step) {
         const size_t part = std::min(step, count - at);
         file_->handle().read(offset + at, staging.data(), part);
-        ggml_backend_tensor_set(tensor, staging.data(), at, part);
+        if (head > 0) {
+            interleave_heads(staging.data(), part, head, static_cast<size_t>(layout_.interleaved_rows(entry.name)));
+        }
+        if (widened) {
+            set_widened(tensor, staging.data(), at, part);
+        } else {
+            ggml_backend_tensor_set(tensor, staging.data(), at, part);
+        }
     }
 }
 

@@ -27,6 +27,15 @@ private:
     size_t size_;
 };
 
+// How tensors that leave the CPU are laid down, where that is not as in the file.
+struct DeviceLayout {
+    bool widen_halves = false; // matrices in F16 become F32
+
+    // Of a tensor's name, the rows of a head whose two halves are to be interleaved, 0: none. Heads that are rotated in pairs
+    // (i, i + n/2) then are in pairs (2i, 2i + 1).
+    std::function<long long(const std::string & name)> interleaved_rows;
+};
+
 // The tensors of a file on a device. On a CPU they are used in place in a map of the file, but for matrices that are asked to
 // be repacked where that makes products faster; elsewhere they are copied.
 class TensorStore {
@@ -37,7 +46,7 @@ public:
     using Wanted = std::function<bool(const std::string & name)>;
 
     TensorStore(std::shared_ptr<const GgufFile> file, int device, bool use_mmap, bool repack = false,
-                const OnHost & on_host = nullptr, const Wanted & wanted = nullptr);
+                const OnHost & on_host = nullptr, const Wanted & wanted = nullptr, DeviceLayout layout = {});
 
     // A second tensor with the data of one of the store's, on another device.
     ggml_tensor * copy(const ggml_tensor * tensor, int device);
@@ -77,8 +86,10 @@ private:
     void copy_to(const Device & device, ggml_backend_buffer_type_t type, const std::vector<ggml_tensor *> & tensors);
     void place(const Device & device, ggml_backend_buffer_type_t type, ggml_tensor * const * tensors, size_t n, size_t bytes);
     void load(const Device & device, ggml_tensor * tensor, std::vector<char> & staging);
+    size_t interleaved_bytes(const Device & device, const TensorEntry & entry) const;
 
     std::shared_ptr<const GgufFile> file_;
+    DeviceLayout layout_;
     TensorContext context_;
     std::vector<ggml_tensor *> tensors_; // as in file_->tensors(); NULL where not wanted
     std::vector<std::unique_ptr<TensorContext>> copies_;

@@ -11,7 +11,7 @@ error
 gguf_file backend
 hparams
 fingerprint tensor_store kernels/ kv_cache graph_ops sampling quantize
-layer adapter device_sampling state
+layer adapter device_sampling readback state
 products
 cache_attention
 arch/

@@ -237,6 +237,15 @@ inline double tolerance(double on_cpu) {
     return check_device() == 0 ? on_cpu : std::max(on_cpu, device_rounding(check_device()));
 }
 
+// What rounding rows to 8 bits may cost a product with quantised weights, where the CPU's may cost `on_cpu`. CUDA pairs the
+// minima of blocks (…_1, K types) with sums of the rows before rounding: what was rounded is then weighed by the weights'
+// distance from their minimum, not from zero, which doubles its share.
+inline double quantised_tolerance(int device, const std::string & type, double on_cpu) {
+    static const char * const with_minima[] = {"q4_1", "q5_1", "q2_K", "q4_K", "q5_K"};
+    const bool has_minima = std::find(std::begin(with_minima), std::end(with_minima), type) != std::end(with_minima);
+    return device == 0 ? on_cpu : has_minima ? 0.2 : std::max(on_cpu, 0.1);
+}
+
 // |a - b| / |b| over all elements; NaN where one holds a NaN, infinite where the sizes differ.
 inline double relative_l2(const std::vector<float> & a, const std::vector<float> & b) {
     if (a.size() != b.size()) {

@@ -74,6 +74,40 @@ static void types_of_weights() {
     CHECK(store.main_type() == GGML_TYPE_Q8_0);
 }
 
+// Where the device's products ask for that; the embeddings, which are looked up, and vectors stay as they are.
+static void halves_that_are_widened() {
+    std::vector<Device> & all = const_cast<std::vector<Device> &>(devices());
+    all.push_back({all.front().handle, ICF_DEVICE_GPU});             // the CPU as if it were a GPU
+    const std::string halves("\x00\x3c\x00\xc0\x01\x00\xff\x7b", 8); // 1, -2, 2^-24, 65504
+    GgufBuilder file = few_tensors();
+    file.add_tensor("w", {2, 2}, ICF_TYPE_F16, halves).add_tensor("token_embd.weight", {2, 2}, ICF_TYPE_F16, halves);
+    TensorStore store(open_file(file), static_cast<int>(all.size()) - 1, true, false, nullptr, nullptr, {true, nullptr});
+    CHECK(store.matrix("token_embd.weight", 2, 2)->type == GGML_TYPE_F16);
+    REQUIRE(store.matrix("w", 2, 2)->type == GGML_TYPE_F32);
+    CHECK(same_bits(values_of(store.matrix("w", 2, 2)), {1, -2, 0x1p-24f, 65504}));
+    CHECK(same_bits(values_of(store.matrix("m", 3, 2)), {1, 2, 3, 4, 5, 6}));
+    TensorStore on_cpu(open_file(file), 0, true, false, nullptr, nullptr, {true, nullptr});
+    CHECK(on_cpu.matrix("w", 2, 2)->type == GGML_TYPE_F16);
+    all.pop_back();
+}
+
+// Two heads of four rows, and of a tensor that has no whole heads none.
+static void heads_that_are_interleaved() {
+    std::vector<Device> & all = const_cast<std::vector<Device> &>(devices());
+    all.push_back({all.front().handle, ICF_DEVICE_GPU}); // the CPU as if it were a GPU
+    const std::vector<float> rows = {0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7};
+    GgufBuilder file;
+    file.set_text("general.architecture", "test").add_floats("w", {2, 8}, rows).add_floats("b", {8}, {0, 1, 2, 3, 4, 5, 6, 7});
+    file.add_floats("odd", {2, 3}, {1, 2, 3, 4, 5, 6}).add_floats("other", {2, 8}, rows);
+    const DeviceLayout layout = {false, [](const std::string & name) -> long long { return name == "other" ? 0 : 4; }};
+    TensorStore store(open_file(file), static_cast<int>(all.size()) - 1, true, false, nullptr, nullptr, layout);
+    CHECK(same_bits(values_of(store.matrix("w", 2, 8)), {0, 0, 2, 2, 1, 1, 3, 3, 4, 4, 6, 6, 5, 5, 7, 7}));
+    CHECK(same_bits(values_of(store.vector("b", 8)), {0, 2, 1, 3, 4, 6, 5, 7}));
+    CHECK(same_bits(values_of(store.matrix("odd", 2, 3)), {1, 2, 3, 4, 5, 6}));
+    CHECK(same_bits(values_of(store.matrix("other", 2, 8)), rows));
+    all.pop_back();
+}
+
 static void files_without_tensors() {
     GgufBuilder file;
     CHECK_THROWS(ICF_ERROR_FORMAT, TensorStore(open_file(file.set_text("general.architecture", "test")), check_device(), true));
@@ -161,6 +195,8 @@ int main() {
     RUN(unaligned_files_are_copied);
     RUN(look_up);
     RUN(types_of_weights);
+    RUN(halves_that_are_widened);
+    RUN(heads_that_are_interleaved);
     RUN(files_without_tensors);
     RUN(parts_of_models);
     RUN(numbers_that_are_none);

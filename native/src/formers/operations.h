@@ -4,6 +4,7 @@
 
 #include "formers/former.h"
 #include "formers/layers.h"
+#include "readback.h"
 
 namespace icf {
 
@@ -30,9 +31,10 @@ public:
     Table table() const override;
 
 private:
-    // Of a cross-attention layer, before RoPE in the table and after it for the digests.
+    // Of a cross-attention layer, before RoPE. In the table the digests' rows lie behind those of the vocabulary, so that one
+    // look-up puts them behind each chunk.
     struct Memory {
-        ggml_tensor * table_k = nullptr; // [n_embd_kv, n_vocab]
+        ggml_tensor * table_k = nullptr; // [n_embd_kv, n_vocab + n_digest]
         ggml_tensor * table_v = nullptr;
         ggml_tensor * digest_k = nullptr; // [n_embd_kv, n_digest]
         ggml_tensor * digest_v = nullptr;
@@ -46,24 +48,30 @@ private:
 
     struct ChunkGraph {
         ChunkShape shape;
-        ggml_tensor * tokens = nullptr;          // input I32 [n * n_chunks]; NULL unless from the table
-        ggml_tensor * context = nullptr;         // input F32 [n_embd, n * n_chunks]; NULL where from the table
-        ggml_tensor * key_positions = nullptr;   // input I32 [n * n_chunks]: -n … -1, of each chunk
+        ggml_tensor * table_rows = nullptr;      // input I32 [(n + n_digest) * n_chunks]; NULL unless from the table
+        ggml_tensor * context = nullptr;         // input F32 [n_embd, n * n_chunks]; NULL where from the table, or empty
+        ggml_tensor * key_positions = nullptr;   // input I32 [(n + n_digest) * n_chunks]: -n … n_digest - 1, of each chunk
         ggml_tensor * query_positions = nullptr; // input I32 [n_digest * n_chunks]: 0 …, of each chunk
         ggml_tensor * mask = nullptr;            // input F16 [n + n_digest, n_digest]
         ggml_tensor * self_mask = nullptr;       // input F16 [n_digest, n_digest]; NULL without self-attention layers
         ggml_tensor * digest = nullptr;          // output F32 [n_embd, n_digest * n_chunks]
     };
 
+    void fill_key_frequencies();
     void compute_constants();
     size_t table_bytes_for(size_t n_vocab) const;
+    void put_digests_into_table();
     FillGraph build_fill(int n);
     void fill(const int32_t * tokens, int n);
     ChunkGraph chunk_inputs(const ChunkShape & shape) const;
     ChunkGraph build(const ChunkShape & shape);
-    KeysValues context_of(FormerLayers & layers, const ChunkGraph & g, int i, ggml_tensor * unit) const;
+    KeysValues keys_values(FormerLayers & layers, const ChunkGraph & g, const ChunkShape & shape, int i,
+                           ggml_tensor * unit) const;
+    ggml_tensor * rotated_keys(ggml_tensor * keys, ggml_tensor * positions) const;
+    ggml_tensor * look_up(ggml_tensor * table, ggml_tensor * rows) const;
     ggml_tensor * with_digests(const ChunkShape & shape, ggml_tensor * of_context, ggml_tensor * of_digests) const;
     void prepare_graph(const ChunkShape & shape);
+    void fill_table_rows(const int32_t * tokens, int n, int n_chunks);
     void run_embeddings(const float * embeddings, int n, int n_chunks, float * rows);
     void compute(float * rows);
 
@@ -77,7 +85,8 @@ private:
 
     TensorContext constants_;
     BufferPtr constants_buffer_;
-    ggml_tensor * first_queries_ = nullptr; // [n_embd, n_digest], rotated
+    ggml_tensor * first_queries_ = nullptr;   // [n_embd, n_digest], rotated
+    ggml_tensor * key_frequencies_ = nullptr; // F32 [n_embd_kv / 2], what RoPE divides a position by
     TensorContext table_;
     BufferPtr table_buffer_;
     std::vector<bool> filled_; // per token of the vocabulary; empty without a table
@@ -88,7 +97,9 @@ private:
     FillGraph fill_;
     GraphRunner runner_;
     ChunkGraph graph_;
+    Readback readback_;
     std::vector<float> embeddings_;
+    std::vector<int32_t> table_rows_;
 };
 
 } // namespace icf

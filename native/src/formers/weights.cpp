@@ -2,6 +2,8 @@
 
 #include "error.h"
 
+#include <cstring>
+
 namespace icf {
 
 FormerParams read_former_params(const GgufFile & file) {
@@ -38,6 +40,23 @@ FormerParams read_former_params(const GgufFile & file) {
         fail(ICF_ERROR_FORMAT, "%s: its width %d is not that of its target", reader.path(), p.n_embd);
     }
     return p;
+}
+
+static bool ends_with(const std::string & name, const char * ending) {
+    const size_t length = strlen(ending);
+    return name.size() >= length && name.compare(name.size() - length, length, ending) == 0;
+}
+
+DeviceLayout former_layout(const FormerParams & params, const Device & device) {
+    const auto rows = [n = params.n_embd_head](const std::string & name) -> long long {
+        for (const char * ending : {".attn_q.weight", ".attn_k.weight", ".attn_q.bias", ".attn_k.bias"}) {
+            if (ends_with(name, ending)) {
+                return n;
+            }
+        }
+        return 0;
+    };
+    return {widens_halves(device), rows};
 }
 
 FormerWeights load_former_weights(TensorStore & store, const FormerParams & p) {

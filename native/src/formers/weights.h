@@ -22,6 +22,10 @@ struct FormerWeights {
 
 // ICF_ERROR_UNSUPPORTED names an option that is not implemented, ICF_ERROR_FORMAT what is missing or contradicts itself.
 FormerParams read_former_params(const GgufFile & file);
+
+// Queries and keys in pairs (2i, 2i + 1) for RoPE: so all heads of a row can be rotated as one.
+DeviceLayout former_layout(const FormerParams & params, const Device & device);
+
 FormerWeights load_former_weights(TensorStore & store, const FormerParams & params);
 
 } // namespace icf

@@ -2,6 +2,7 @@ package icformer;
 
 import icformer.error.IcfException;
 import icformer.error.Status;
+import icformer.text.BytePairTokenizer;
 import icformer.text.Tokenizer;
 import org.jspecify.annotations.Nullable;
 
@@ -14,18 +15,22 @@ import org.jspecify.annotations.Nullable;
  * {@code before} and {@code after} alone: a question or a context cannot smuggle any in.
  */
 public final class ContextPrompt {
+    private final Former former;
     private final Tokenizer tokenizer;
     private final Prompt before;
     private final String questionPrefix;
     private final Prompt after;
+    private final boolean spaceBeforeAnswer;
     private final @Nullable Prompt ft;
     private final @Nullable Prompt ae;
 
     private ContextPrompt(Former former, Tokenizer tokenizer, PromptTexts texts) {
+        this.former = former;
         this.tokenizer = tokenizer;
         this.before = Prompt.of(tokenizer.encode(texts.before(), false, true));
         this.questionPrefix = texts.question();
         this.after = Prompt.of(tokenizer.encode(texts.after(), false, true));
+        this.spaceBeforeAnswer = tokenizer instanceof BytePairTokenizer && endsInWord(texts.after());
         this.ft = former.marker(Marker.FT).map(Prompt::ofRow).orElse(null);
         this.ae = former.marker(Marker.AE).map(Prompt::ofRow).orElse(null);
     }
@@ -63,15 +68,38 @@ public final class ContextPrompt {
         return tokenizer.encode(text, false, false);
     }
 
-    /** The prompt with a digest. */
+    private static boolean endsInWord(String text) {
+        return !text.isEmpty() && !Character.isWhitespace(text.codePointBefore(text.length()));
+    }
+
+    /**
+     * The tokens of an answer behind the prompt. Behind a text that ends without white space, an answer in a byte-level
+     * vocabulary begins with a space: there it belongs to the word that follows it.
+     */
+    public int[] encodeAnswer(String text) {
+        boolean space = spaceBeforeAnswer && !text.isEmpty() && !Character.isWhitespace(text.codePointAt(0));
+        return tokenizer.encode(space ? " " + text : text, false, false);
+    }
+
+    /** The prompt with a digest; the former's reader is on, where it brings one. */
     public Prompt with(Digest digest, String question) {
-        Prompt rows = before.then(Prompt.of(digest));
-        return (ft == null ? rows : rows.then(ft)).then(tail(question));
+        return front(digest).then(question(question));
+    }
+
+    /** What stands before the question, {@code [before, digest rows, FT]}: the same for all questions about a context. */
+    public Prompt front(Digest digest) {
+        Prompt rows = before.then(Prompt.of(digest)).readBy(former);
+        return ft == null ? rows : rows.then(ft);
+    }
+
+    /** What stands before the question where the context itself is read: {@code [before, context]}. */
+    public Prompt front(int[] context) {
+        return before.then(context);
     }
 
     /** The prompt with the context itself in the place of digest rows and marker, for comparison. */
     public Prompt with(int[] context, String question) {
-        return before.then(context).then(tail(question));
+        return front(context).then(question(question));
     }
 
     /**
@@ -85,11 +113,11 @@ public final class ContextPrompt {
             throw new IcfException(
                     Status.UNSUPPORTED, "the former has no marker AE: it was not trained to reproduce contexts");
         }
-        return Prompt.of(digest).then(ae);
+        return Prompt.of(digest).then(ae).readBy(former);
     }
 
-    /** Question and {@code after}, each tokenised on its own. */
-    private Prompt tail(String question) {
+    /** What follows the context: question and {@code after}, each tokenised on its own. */
+    public Prompt question(String question) {
         return Prompt.of(tokenizer.encode(questionPrefix + question, false, false))
                 .then(after);
     }

@@ -26,12 +26,14 @@ import org.jspecify.annotations.Nullable;
  * <p>Takes one call at a time, from any thread; a second one that comes meanwhile is an exception of status STATE.
  */
 public final class Digester implements AutoCloseable {
+    private final Path file;
     private final NativeDigester handle;
     private final DigesterInfo info;
     private final Metadata metadata;
     private final @Nullable ModelInfo model;
 
-    private Digester(NativeDigester handle, @Nullable ModelInfo model) {
+    private Digester(Path file, NativeDigester handle, @Nullable ModelInfo model) {
+        this.file = file;
         this.handle = handle;
         this.info = DigesterInfo.of(handle.describe());
         this.metadata = new GgufMetadata(handle.gguf());
@@ -56,6 +58,7 @@ public final class Digester implements AutoCloseable {
             throws IOException {
         NativeLibrary.load();
         return new Digester(
+                path,
                 ModelFiles.open(
                         path,
                         () -> NativeDigester.open(
@@ -81,7 +84,7 @@ public final class Digester implements AutoCloseable {
 
     /** What the former is, apart from this digester: it may be used on after the digester is closed. */
     public Former former() {
-        return Former.of(handle.gguf(), null);
+        return Former.of(file, handle.gguf(), null);
     }
 
     /** Memory held now for packed weights, constants and graphs, in bytes. */

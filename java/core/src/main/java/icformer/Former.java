@@ -24,14 +24,18 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What a former is, without the matrices it computes with: enough to answer from digests that are stored. A value, which
- * holds nothing of its file open; a {@link Digester} is what computes.
+ * holds nothing of its file open; a {@link Digester} is what computes. Where it brings a reader, that is read from the file
+ * when it is needed first.
  */
 public final class Former {
+    private final Path file;
     private final GgufReader.Former info;
     private final Optional<PromptTexts> promptTexts;
     private final Map<Marker, MemorySegment> markers; // read-only
 
-    private Former(GgufReader.Former info, Optional<PromptTexts> promptTexts, Map<Marker, MemorySegment> markers) {
+    private Former(
+            Path file, GgufReader.Former info, Optional<PromptTexts> promptTexts, Map<Marker, MemorySegment> markers) {
+        this.file = file;
         this.info = info;
         this.promptTexts = promptTexts;
         this.markers = markers;
@@ -49,14 +53,14 @@ public final class Former {
     static Former open(Path path, @Nullable NativeModel model) throws IOException {
         NativeLibrary.load();
         try (NativeGguf file = ModelFiles.open(path, () -> NativeGguf.open(path))) {
-            return ModelFiles.read(path, () -> of(file.reader(), model));
+            return ModelFiles.read(path, () -> of(path, file.reader(), model));
         }
     }
 
     /** The former of a file that another handle holds open. */
-    static Former of(GgufReader file, @Nullable NativeModel model) {
+    static Former of(Path path, GgufReader file, @Nullable NativeModel model) {
         GgufReader.Former info = file.former(model);
-        return new Former(info, PromptTexts.in(new GgufMetadata(file)), markers(file, info.width()));
+        return new Former(path, info, PromptTexts.in(new GgufMetadata(file)), markers(file, info.width()));
     }
 
     private static Map<Marker, MemorySegment> markers(GgufReader file, int width) {
@@ -111,6 +115,14 @@ public final class Former {
         return info.chunkLength();
     }
 
+    /**
+     * Whether it brings a reader: an {@link Adapter} of its LLM for sessions that read its digests. A {@link Prompt} of its
+     * {@link ContextPrompt} puts it on by itself; {@link Model#openReader} opens it for other uses.
+     */
+    public boolean hasReader() {
+        return info.hasReader();
+    }
+
     /** {@link DigesterInfo#fingerprint}, which digests bear as {@link Digest.Origin#formerFingerprint}. */
     public long fingerprint() {
         return info.fingerprint();
@@ -124,6 +136,11 @@ public final class Former {
     /** A learned row [width] of floats, read-only; empty where the former has none. */
     public Optional<MemorySegment> marker(Marker marker) {
         return Optional.ofNullable(markers.get(marker));
+    }
+
+    /** Where it was read from. */
+    Path file() {
+        return file;
     }
 
     Optional<PromptTexts> promptTexts() {

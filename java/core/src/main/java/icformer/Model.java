@@ -1,5 +1,6 @@
 package icformer;
 
+import icformer.error.ModelFileException;
 import icformer.internal.base.Segments;
 import icformer.internal.ffi.NativeLibrary;
 import icformer.internal.ffi.NativeModel;
@@ -23,6 +24,7 @@ public final class Model implements AutoCloseable {
     private final NativeModel handle;
     private final ModelInfo info;
     private final Metadata metadata;
+    private final Readers readers = new Readers();
     private @Nullable Tokenizer tokenizer;
 
     private Model(NativeModel handle) {
@@ -103,6 +105,36 @@ public final class Model implements AutoCloseable {
         }
     }
 
+    /**
+     * Opens an adapter for this model: a GGUF file as llama.cpp's {@code convert_lora_to_gguf.py} writes it, or a former that
+     * brings a reader.
+     *
+     * @throws IOException if the file is missing or cannot be used, of status MISMATCH if a pair of it belongs to no matrix of
+     *     this LLM: see {@link ModelFileException}
+     */
+    public Adapter openAdapter(Path path) throws IOException {
+        handle.hold();
+        try {
+            return Adapter.open(path, handle);
+        } finally {
+            handle.release();
+        }
+    }
+
+    /**
+     * Opens the reader of a former.
+     *
+     * @throws IOException as {@link #openAdapter}; of status UNSUPPORTED if the former brings none
+     */
+    public Adapter openReader(Former former) throws IOException {
+        return openAdapter(former.file());
+    }
+
+    /** The reader of a former, opened by the first call and closed with the model. */
+    Adapter reader(Former former) throws IOException {
+        return readers.get(this, former);
+    }
+
     /** Opens an empty timeline with the default options. */
     public Session openSession() {
         return openSession(SessionOptions.defaults());
@@ -139,5 +171,6 @@ public final class Model implements AutoCloseable {
     @Override
     public void close() {
         handle.close();
+        readers.close();
     }
 }

@@ -1,5 +1,7 @@
 package icformer;
 
+import icformer.error.IcfException;
+import icformer.error.Status;
 import icformer.internal.base.Checks;
 import icformer.internal.base.Hashes;
 import java.lang.foreign.MemorySegment;
@@ -10,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a session reads: runs of tokens, digests and single rows, in their order. A value: it can be measured, compared,
@@ -81,10 +84,16 @@ public final class Prompt {
 
     private final List<Part> parts;
     private final long length;
+    private final @Nullable Former reader; // whose reader is on
 
     private Prompt(List<Part> parts) {
+        this(parts, null);
+    }
+
+    private Prompt(List<Part> parts, @Nullable Former reader) {
         this.parts = List.copyOf(parts);
         this.length = parts.stream().mapToLong(Part::length).sum();
+        this.reader = reader;
     }
 
     /** Nothing. */
@@ -113,11 +122,12 @@ public final class Prompt {
 
     /** This prompt and another one behind it. */
     public Prompt then(Prompt other) {
-        if (parts.isEmpty() || other.parts.isEmpty()) {
-            return parts.isEmpty() ? other : this;
-        }
+        Former both = reader(other);
         List<Part> joined = new ArrayList<>(parts);
-        if (joined.getLast() instanceof Tokens left && other.parts.getFirst() instanceof Tokens right) {
+        if (!joined.isEmpty()
+                && !other.parts.isEmpty()
+                && joined.getLast() instanceof Tokens left
+                && other.parts.getFirst() instanceof Tokens right) {
             int[] ids = Arrays.copyOf(left.ids, Math.addExact(left.ids.length, right.ids.length));
             System.arraycopy(right.ids, 0, ids, left.ids.length, right.ids.length);
             joined.set(joined.size() - 1, new Tokens(ids));
@@ -125,7 +135,31 @@ public final class Prompt {
         } else {
             joined.addAll(other.parts);
         }
-        return new Prompt(joined);
+        return new Prompt(joined, both);
+    }
+
+    private @Nullable Former reader(Prompt other) {
+        if (reader != null && other.reader != null && !reader.file().equals(other.reader.file())) {
+            throw new IcfException(
+                    Status.MISMATCH,
+                    "one prompt is for the reader of the former '%s', the other for that of '%s'"
+                            .formatted(reader.name(), other.reader.name()));
+        }
+        return reader != null ? reader : other.reader;
+    }
+
+    /**
+     * This prompt, for an LLM with a former's reader on: {@link Session#append(Prompt)} sees to that. The same prompt where
+     * the former brings none. Prompts with digests that a {@link ContextPrompt} makes are so already.
+     */
+    public Prompt readBy(Former former) {
+        return former.hasReader() ? new Prompt(parts, former) : this;
+    }
+
+    /** The former whose reader is to be on; null for none. */
+    @Nullable
+    Former reader() {
+        return reader;
     }
 
     /** This prompt and tokens behind it. */
@@ -144,11 +178,14 @@ public final class Prompt {
     }
 
     /**
-     * SHA-256 of all that a session reads, token ids and the bytes of rows, in 64 hexadecimal digits: prompts of one
+     * SHA-256 of all that a session reads, the fingerprint of a former whose reader is on, token ids and the bytes of rows, in 64 hexadecimal digits: prompts of one
      * fingerprint lead sessions of one model to one state. The rows are read anew by every call.
      */
     public String fingerprint() {
         MessageDigest sha256 = Hashes.sha256();
+        if (reader != null) {
+            begin(sha256, 'L', reader.fingerprint());
+        }
         for (Part part : parts) {
             switch (part) {
                 case Tokens tokens -> {

@@ -1,15 +1,22 @@
 package icformer;
 
 import icformer.error.IcfException;
+import icformer.error.ModelFileException;
 import icformer.error.Status;
 import icformer.internal.base.Checks;
 import icformer.internal.base.Segments;
+import icformer.internal.ffi.NativeAdapter;
 import icformer.internal.ffi.NativeModel;
 import icformer.internal.ffi.NativeSession;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One timeline of an LLM: its KV cache and the outputs of the last append.
@@ -26,6 +33,11 @@ public final class Session implements AutoCloseable {
 
     private final MemorySegment hiddenRow;
 
+    /** Those that were set; beside them the reader of a former may be in use, for as long as its prompt is there. */
+    private List<Adapter.Scaled> adapters = List.of();
+
+    private @Nullable Adapter reader;
+
     private Session(Model model, NativeSession handle) {
         this.model = model;
         this.handle = handle;
@@ -35,7 +47,7 @@ public final class Session implements AutoCloseable {
     }
 
     static Session open(Model model, NativeModel handle, SessionOptions options) {
-        return new Session(
+        Session session = new Session(
                 model,
                 NativeSession.open(
                         handle,
@@ -43,6 +55,15 @@ public final class Session implements AutoCloseable {
                         options.contextLength(),
                         options.batchLength(),
                         options.kvType().number()));
+        if (!options.adapters().isEmpty()) {
+            try {
+                session.setAdapters(options.adapters());
+            } catch (RuntimeException e) {
+                session.close();
+                throw e;
+            }
+        }
+        return session;
     }
 
     /** What the session holds. */
@@ -75,10 +96,101 @@ public final class Session implements AutoCloseable {
         }
     }
 
+    /** Puts adapters, each with its own scale, in the place of those in use: see {@link #setAdapters(List)}. */
+    public void setAdapters(Adapter... adapters) {
+        setAdapters(Stream.of(adapters).map(adapter -> adapter.scaled(1)).toList());
+    }
+
+    /**
+     * Puts adapters in the place of those in use, for all that is appended from now on; none for the LLM as it is.
+     *
+     * @param adapters opened for this session's model, at most 64
+     * @throws IcfException of status STATE unless the session is empty, or if an adapter is closed; MISMATCH if one was opened
+     *     for another model
+     */
+    public void setAdapters(List<Adapter.Scaled> adapters) {
+        List<Adapter.Scaled> all = List.copyOf(adapters);
+        handle.enter();
+        try {
+            use(all);
+            this.adapters = all;
+            reader = null;
+        } finally {
+            handle.exit();
+        }
+    }
+
+    private void use(List<Adapter.Scaled> all) {
+        List<NativeAdapter> handles = new ArrayList<>();
+        float[] scales = new float[all.size()];
+        try {
+            for (Adapter.Scaled each : all) {
+                NativeAdapter adapter = each.adapter().handle();
+                adapter.hold();
+                scales[handles.size()] = each.scale();
+                handles.add(adapter);
+            }
+            handle.setAdapters(handles, scales);
+        } finally {
+            handles.forEach(NativeAdapter::release);
+        }
+    }
+
+    /** Sees to it that a prompt is read with the adapters it is for: those that were set, and a former's reader. */
+    private void prepareReader(@Nullable Former former) {
+        Adapter wanted = former == null || isSet(former) ? null : readerOf(former);
+        if (handle.length() == 0) {
+            if (wanted != reader) {
+                List<Adapter.Scaled> all = new ArrayList<>(adapters);
+                if (wanted != null) {
+                    all.add(wanted.scaled(1));
+                }
+                use(all);
+                reader = wanted;
+            }
+        } else if (former != null && wanted != null && wanted != reader) {
+            throw new IcfException(
+                    Status.STATE,
+                    "the prompt is for the reader of the former '%s', but the session's %d positions were read without it: a "
+                                    .formatted(former.name(), handle.length())
+                            + "prompt with a digest comes first");
+        }
+    }
+
+    /** An empty session forgets the reader of what it held before. Costs nothing where there is none. */
+    private void dropReader() {
+        if (reader != null && handle.length() == 0) {
+            prepareReader(null);
+        }
+    }
+
+    /** Whether a former's reader is among the adapters that were set. */
+    private boolean isSet(Former former) {
+        if (adapters.stream().noneMatch(each -> each.adapter().info().isReader())) {
+            return false;
+        }
+        long fingerprint = readerOf(former).info().fingerprint();
+        return adapters.stream()
+                .anyMatch(each -> each.adapter().info().isReader()
+                        && each.adapter().info().fingerprint() == fingerprint);
+    }
+
+    private Adapter readerOf(Former former) {
+        try {
+            return model.reader(former);
+        } catch (ModelFileException e) {
+            throw new IcfException(e.status(), Objects.toString(e.getMessage(), former.name()), e);
+        } catch (IOException e) {
+            throw new IcfException(
+                    Status.IO, "the reader of the former '%s' cannot be read: %s".formatted(former.name(), e), e);
+        }
+    }
+
     /** Appends a token and keeps its logits. Allocates nothing. */
     public void append(int token) {
         handle.enter();
         try {
+            dropReader();
             handle.appendToken(token);
         } finally {
             handle.exit();
@@ -100,6 +212,7 @@ public final class Session implements AutoCloseable {
     public void append(int[] tokens, Outputs outputs) {
         handle.enter();
         try {
+            dropReader();
             appendTokens(tokens, outputs);
         } finally {
             handle.exit();
@@ -139,6 +252,7 @@ public final class Session implements AutoCloseable {
         checkRows(rows, type, count);
         handle.enter();
         try {
+            dropReader();
             appendRows(rows, type, count, outputs);
         } finally {
             handle.exit();
@@ -151,11 +265,13 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Appends a prompt, all of it or nothing.
+     * Appends a prompt, all of it or nothing. A prompt with a digest whose former brings a reader is read with that reader, if
+     * the session is empty: it is opened once for each model, and is in use until the session is empty again.
      *
      * @param prompt at least one position
      * @param outputs of the last part's rows
-     * @throws IcfException as for its parts
+     * @throws IcfException as for its parts; STATE if the prompt is for a reader that the positions before it were not read
+     *     with; as {@link Model#openReader} does, if the reader cannot be opened
      */
     public void append(Prompt prompt, Outputs outputs) {
         Checks.argument(prompt.length() > 0, "there is nothing to append");
@@ -165,6 +281,7 @@ public final class Session implements AutoCloseable {
         try {
             long start = handle.length();
             checkRoom(prompt, start);
+            prepareReader(prompt.reader());
             try {
                 appendParts(prompt.parts(), outputs);
             } catch (RuntimeException e) {
@@ -446,7 +563,8 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * The timeline, for {@link #restoreState} of a session of the same model and type of cache.
+     * The timeline, for {@link #restoreState} of a session of the same model, adapters and type of cache. That of a prompt
+     * which put a former's reader on goes to sessions on which {@link Model#openReader} was set.
      *
      * @param arena owns the memory of the state
      */
@@ -465,7 +583,7 @@ public final class Session implements AutoCloseable {
      * Replaces the timeline by a saved one.
      *
      * @param state what {@link #saveState} gave, off-heap
-     * @throws IcfException of status MISMATCH if it is of another model or type of cache, FORMAT if it is damaged, CAPACITY
+     * @throws IcfException of status MISMATCH if it is of another model, other adapters or another type of cache, FORMAT if it is damaged, CAPACITY
      *     if it is longer than this session's context
      */
     public void restoreState(MemorySegment state) {

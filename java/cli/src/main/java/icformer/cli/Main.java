@@ -13,6 +13,7 @@ import icformer.cli.eval.CompareCommand;
 import icformer.cli.eval.EvalCommand;
 import icformer.cli.files.ConvertCommand;
 import icformer.cli.files.InfoCommand;
+import icformer.cli.files.MergeCommand;
 import icformer.cli.files.QuantizeCommand;
 import icformer.cli.files.TokenizeCommand;
 import java.util.LinkedHashMap;
@@ -31,6 +32,7 @@ public final class Main {
         COMMANDS.put("generate", GenerateCommand::new);
         COMMANDS.put("convert", ConvertCommand::new);
         COMMANDS.put("quantize", QuantizeCommand::new);
+        COMMANDS.put("merge", MergeCommand::new);
         COMMANDS.put("info", InfoCommand::new);
         COMMANDS.put("tokenize", TokenizeCommand::new);
         COMMANDS.put("compare", CompareCommand::new);

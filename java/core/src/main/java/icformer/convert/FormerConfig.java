@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  * @param ropeBase base of the rotary position embedding
  * @param ropeFactor positions are divided by it (linear scaling); 1 for none
  * @param attentionBias whether q, k, v and o have biases
+ * @param chunkLength longest chunk it was trained for ({@code chunk_length}, which official checkpoints do not name); 0 where it
+ *     is not said
  * @param crossInterval layers with an index divisible by it are cross-attention, the others self-attention
  */
 public record FormerConfig(
@@ -33,6 +35,7 @@ public record FormerConfig(
         float ropeBase,
         float ropeFactor,
         boolean attentionBias,
+        int chunkLength,
         int crossInterval) {
 
     private static final long MAX_SIZE = 1 << 20;
@@ -79,6 +82,7 @@ public record FormerConfig(
                     positive("rope_theta", 10000),
                     ropeFactor(),
                     truth("attention_bias", false),
+                    json.get("chunk_length") == null ? 0 : size("chunk_length", 0),
                     size("cross_attention_frequency", 1));
             checkSizes(config);
             return config;

@@ -10,6 +10,7 @@ import icformer.files.MappedFile;
 import icformer.files.StoredTensor;
 import icformer.files.TensorType;
 import icformer.internal.base.Checks;
+import icformer.internal.base.Failures;
 import icformer.internal.json.Json;
 import icformer.metadata.Metadata;
 import java.io.IOException;
@@ -17,21 +18,53 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Turns a checkpoint folder of the official IC-Former implementation into a GGUF file of architecture {@code icformer}.
  *
  * <p>The folder holds {@code config.json}, the weights ({@code model.safetensors} or {@code pytorch_model.bin}, in one
- * piece or in shards with an index) and {@code param.pt} with the digest embeddings and markers. Nothing in it is executed:
+ * piece or in shards with an index) and {@code param.pt} with the digest embeddings and markers. It may hold
+ * {@code reader.safetensors}, low-rank matrices for the LLM that reads the digests (with {@code reader.json}, their scale and
+ * rank), which go into the same file, and {@code prompt.json}, the texts around digest and question. A checkpoint with
+ * neither {@code prompt.json} nor a {@code chunk_length} in its configuration is taken for an official one, which has the
+ * prompt of Llama 2 and chunks of 512 tokens; of any other one no prompt is recorded that nobody named. Nothing is executed:
  * a pickle that names anything but tensors is refused. Memory stays flat: the weights are mapped, and written block by
  * block.
  */
 public final class FormerConverter {
+
+    /**
+     * The texts of a former's prompt; null for that of the checkpoint.
+     *
+     * @param before text before the digest rows; special tokens in it are recognised
+     * @param question text that is put before a question
+     * @param after text after the question; special tokens in it are recognised
+     */
+    public record Prompt(
+            @Nullable String before,
+            @Nullable String question,
+            @Nullable String after) {
+        /** What the official checkpoints were trained with, for Llama 2. */
+        public static final Prompt OFFICIAL =
+                new Prompt("<s>[INST] Response the Prompt based on the below text:\n\n", "\n\nPrompt: ", "[/INST]");
+
+        /** None is given. */
+        public static final Prompt OF_CHECKPOINT = new Prompt(null, null, null);
+
+        private Prompt orElse(Prompt other) {
+            return new Prompt(
+                    before != null ? before : other.before,
+                    question != null ? question : other.question,
+                    after != null ? after : other.after);
+        }
+    }
 
     /**
      * How a checkpoint is converted.
@@ -40,10 +73,8 @@ public final class FormerConverter {
      * @param type of the matrices; null to keep theirs. Norms, biases, digest embeddings and markers are always F32
      * @param target the LLM that the former belongs to, as a GGUF file: its architecture, width and vocabulary are recorded,
      *     so that the former is refused by any other; null to record none
-     * @param chunkLength longest chunk the former was trained for, in tokens
-     * @param promptBefore text before the digest rows; special tokens in it are recognised
-     * @param promptQuestion text that is put before a question
-     * @param promptAfter text after the question; special tokens in it are recognised
+     * @param chunkLength longest chunk the former was trained for, in tokens; 0 for what the checkpoint says, or 512
+     * @param prompt the texts around digest and question
      * @param replace whether to replace the file if it exists
      * @param progress is told of progress
      */
@@ -52,75 +83,64 @@ public final class FormerConverter {
             @Nullable TensorType type,
             @Nullable Path target,
             int chunkLength,
-            String promptBefore,
-            String promptQuestion,
-            String promptAfter,
+            Prompt prompt,
             boolean replace,
             ConversionReport.Progress progress) {
 
         public Options {
-            Checks.argument(chunkLength >= 1, "chunkLength is %d, but must be 1 or more", chunkLength);
-            Objects.requireNonNull(promptBefore, "promptBefore");
-            Objects.requireNonNull(promptQuestion, "promptQuestion");
-            Objects.requireNonNull(promptAfter, "promptAfter");
+            Checks.argument(chunkLength >= 0, "chunkLength is %d, but must be 0 or more", chunkLength);
+            Objects.requireNonNull(prompt, "prompt");
             Objects.requireNonNull(progress, "progress");
         }
 
-        /** The checkpoint's types, no target, and what the official checkpoints were trained with: chunks of 512 tokens. */
+        /** What the checkpoint says, and no target. */
         public static Options defaults() {
-            return new Options(
-                    null,
-                    null,
-                    null,
-                    512,
-                    "<s>[INST] Response the Prompt based on the below text:\n\n",
-                    "\n\nPrompt: ",
-                    "[/INST]",
-                    false,
-                    (_, _) -> {});
+            return new Options(null, null, null, 0, Prompt.OF_CHECKPOINT, false, (_, _) -> {});
         }
 
         /** The same with another name. */
         public Options withName(String name) {
-            return new Options(
-                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(name, type, target, chunkLength, prompt, replace, progress);
         }
 
         /** The same with another type of the matrices. */
         public Options withType(TensorType type) {
-            return new Options(
-                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(name, type, target, chunkLength, prompt, replace, progress);
         }
 
         /** The same for an LLM. */
         public Options withTarget(Path target) {
-            return new Options(
-                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(name, type, target, chunkLength, prompt, replace, progress);
         }
 
         /** The same with another chunk length. */
         public Options withChunkLength(int chunkLength) {
-            return new Options(
-                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(name, type, target, chunkLength, prompt, replace, progress);
         }
 
         /** The same with another prompt: before the digest rows, before the question, and after it. */
         public Options withPrompt(String before, String question, String after) {
-            return new Options(name, type, target, chunkLength, before, question, after, replace, progress);
+            return withPrompt(new Prompt(before, question, after));
+        }
+
+        /** The same with another prompt. */
+        public Options withPrompt(Prompt prompt) {
+            return new Options(name, type, target, chunkLength, prompt, replace, progress);
         }
 
         /** The same, replacing an existing file or not. */
         public Options withReplace(boolean replace) {
-            return new Options(
-                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(name, type, target, chunkLength, prompt, replace, progress);
         }
 
         /** The same with another listener. */
         public Options withProgress(ConversionReport.Progress progress) {
-            return new Options(
-                    name, type, target, chunkLength, promptBefore, promptQuestion, promptAfter, replace, progress);
+            return new Options(name, type, target, chunkLength, prompt, replace, progress);
         }
     }
+
+    /** What the official checkpoints were trained for. */
+    private static final int OFFICIAL_CHUNK_LENGTH = 512;
 
     private final Path checkpoint;
     private final Path out;
@@ -159,12 +179,15 @@ public final class FormerConverter {
             Map<String, StoredTensor> weights = Checkpoint.readWeights(checkpoint, arena);
             Map<String, StoredTensor> parameters = Checkpoint.readFile(checkpoint.resolve("param.pt"), arena);
             List<FormerLayout.Tensor> tensors = FormerLayout.match(config, checkpoint, weights, parameters);
-            return WeightWriter.write(
-                    out,
-                    existing,
-                    metadata(config, tensors),
-                    tensors.stream().map(this::job).toList(),
-                    options.progress());
+            Optional<ReaderLayout> reader = ReaderLayout.read(checkpoint, options.target(), arena);
+            Map<String, GgufValue> values = metadata(config, tensors, prompt(config, arena));
+            List<WeightWriter.Job> jobs =
+                    new ArrayList<>(tensors.stream().map(this::job).toList());
+            reader.ifPresent(each -> {
+                each.describe(values);
+                jobs.addAll(each.jobs(options.type()));
+            });
+            return WeightWriter.write(out, existing, values, jobs, options.progress());
         }
     }
 
@@ -174,6 +197,27 @@ public final class FormerConverter {
         }
         Path file = checkpoint.resolve("config.json");
         return FormerConfig.of(Json.parseObject(MappedFile.map(file, arena), file), file);
+    }
+
+    /** Texts that were given, or those of the checkpoint; null for those that nobody named. */
+    private Prompt prompt(FormerConfig config, Arena arena) throws IOException {
+        return options.prompt().orElse(promptOfCheckpoint(config, arena));
+    }
+
+    private Prompt promptOfCheckpoint(FormerConfig config, Arena arena) throws IOException {
+        Path file = checkpoint.resolve("prompt.json");
+        if (!Files.exists(file)) {
+            return config.chunkLength() == 0 ? Prompt.OFFICIAL : Prompt.OF_CHECKPOINT;
+        }
+        Map<String, @Nullable Object> json = Json.parseObject(MappedFile.map(file, arena), file);
+        return new Prompt(text(json, "before", file), text(json, "question", file), text(json, "after", file));
+    }
+
+    private static String text(Map<String, @Nullable Object> json, String key, Path file) throws IOException {
+        if (json.get(key) instanceof String text) {
+            return text;
+        }
+        throw Failures.format(file, "has no text '%s'", key);
     }
 
     private WeightWriter.Job job(FormerLayout.Tensor tensor) {
@@ -206,7 +250,8 @@ public final class FormerConverter {
 
     // ---- Metadata ----
 
-    private Map<String, GgufValue> metadata(FormerConfig config, List<FormerLayout.Tensor> tensors) throws IOException {
+    private Map<String, GgufValue> metadata(FormerConfig config, List<FormerLayout.Tensor> tensors, Prompt prompt)
+            throws IOException {
         Map<String, GgufValue> values = new LinkedHashMap<>();
         values.put("general.architecture", GgufValue.text("icformer"));
         values.put("general.name", GgufValue.text(name()));
@@ -216,9 +261,7 @@ public final class FormerConverter {
             values.put(TensorTypes.QUANTIZATION_VERSION, GgufValue.u32(TensorTypes.CURRENT_QUANTIZATION_VERSION));
         }
         putSizes(values, config);
-        values.put("icformer.prompt.before", GgufValue.text(options.promptBefore()));
-        values.put("icformer.prompt.question", GgufValue.text(options.promptQuestion()));
-        values.put("icformer.prompt.after", GgufValue.text(options.promptAfter()));
+        putPrompt(values, prompt);
         if (options.target() != null) {
             putTarget(values, config, options.target());
         }
@@ -252,8 +295,28 @@ public final class FormerConverter {
             values.put("icformer.rope.scaling.factor", GgufValue.f32(config.ropeFactor()));
         }
         values.put("icformer.digest_count", GgufValue.u32(config.digests()));
-        values.put("icformer.chunk_length", GgufValue.u32(options.chunkLength()));
+        values.put("icformer.chunk_length", GgufValue.u32(chunkLength(config)));
         values.put("icformer.cross_attention_interval", GgufValue.u32(config.crossInterval()));
+    }
+
+    /** Keys of the texts that are known: of a former without any, the LLM's chat template is used. */
+    private static void putPrompt(Map<String, GgufValue> values, Prompt prompt) {
+        putText(values, "icformer.prompt.before", prompt.before());
+        putText(values, "icformer.prompt.question", prompt.question());
+        putText(values, "icformer.prompt.after", prompt.after());
+    }
+
+    private static void putText(Map<String, GgufValue> values, String key, @Nullable String text) {
+        if (text != null) {
+            values.put(key, GgufValue.text(text));
+        }
+    }
+
+    private int chunkLength(FormerConfig config) {
+        if (options.chunkLength() > 0) {
+            return options.chunkLength();
+        }
+        return config.chunkLength() > 0 ? config.chunkLength() : OFFICIAL_CHUNK_LENGTH;
     }
 
     private static void putTarget(Map<String, GgufValue> values, FormerConfig config, Path target) throws IOException {

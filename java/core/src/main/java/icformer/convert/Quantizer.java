@@ -18,14 +18,14 @@ import java.util.Objects;
  *
  * <p>Matrices take the wanted type, or the nearest one whose blocks divide their rows. The output matrix (or the token
  * embeddings where the LLM uses them as such) is worth more bits: below 6.5 bits per weight it becomes Q6_K, as is common.
- * Vectors, norms, routers of experts, digest embeddings and markers stay as they are, and with them the fingerprint. All
+ * The pairs of a low-rank adapter, such as a former's reader, become Q8_0 at least. Vectors, norms, routers of experts, digest embeddings and markers stay as they are, and with them the fingerprint. All
  * metadata are copied byte for byte, but for the file type.
  */
 public final class Quantizer {
     private static final double OUTPUT_BITS = 6.5;
 
     /** Keys that say how the file is cut or laid out; the new file has a layout of its own. */
-    private static final List<String> LAYOUT_KEYS =
+    static final List<String> LAYOUT_KEYS =
             List.of("general.alignment", "split.no", "split.count", "split.tensors.count");
 
     /**
@@ -102,7 +102,9 @@ public final class Quantizer {
     // ---- Types ----
 
     private WeightWriter.Job job(GgufFile file, TensorInfo tensor, boolean tied) {
-        TensorType wanted = wanted(tensor, tied);
+        TensorType wanted = AdapterNames.isHalf(tensor.name())
+                ? TensorTypes.ofAdapter(options.type(), tensor.shape().getFirst())
+                : wanted(tensor, tied);
         TensorType to = isMatrixOfWeights(tensor)
                 ? TensorTypes.fitting(wanted, tensor.shape().getFirst())
                 : wanted;

@@ -81,6 +81,17 @@ final class TensorTypes {
         return smaller == null ? TensorType.of("f16") : fitting(TensorType.of(smaller), rowLength);
     }
 
+    /**
+     * The type of a low-rank adapter's matrix in a file whose matrices are of type {@code main}: they are small, and worth 8 bits
+     * and more.
+     */
+    static TensorType ofAdapter(TensorType main, long rowLength) {
+        if (main.equals(f32())) {
+            return main;
+        }
+        return isQuantized(main) ? fitting(TensorType.of("q8_0"), rowLength) : TensorType.of("f16");
+    }
+
     /** Refuses a type that only holds other types' intermediate results, or needs an importance matrix. */
     static void checkWritable(TensorType type) {
         if (!type.isQuantizable()) {

@@ -27,14 +27,23 @@ public record AnswerCase(String context, List<Question> questions) {
      * A question.
      *
      * @param text of the question
-     * @param answer the one that is wanted
+     * @param answers those that are right, at least one; the first is the one that the LLM is asked to predict
      * @param kind of question; empty where the file does not say
      */
-    public record Question(String text, String answer, String kind) {}
+    public record Question(String text, List<String> answers, String kind) {
+        public Question {
+            answers = List.copyOf(answers);
+        }
+
+        /** The first of the answers. */
+        public String answer() {
+            return answers.getFirst();
+        }
+    }
 
     /**
      * Reads JSON Lines: {@code {"context", "question", "answer", "kind"}}, or {@code {"context", "questions": [{"question",
-     * "answer", "kind"}, …]}}. Lines that follow each other with the same context become one case; {@code kind} may be
+     * "answer", "kind"}, …]}}; {@code "answers"}, a list, may stand in the place of {@code "answer"}. Lines that follow each other with the same context become one case; {@code kind} may be
      * missing, other keys are ignored.
      *
      * @param text the lines
@@ -72,7 +81,21 @@ public record AnswerCase(String context, List<Question> questions) {
 
     private static Question question(Map<?, ?> entry, String where) {
         String kind = entry.get("kind") instanceof String text ? text : "";
-        return new Question(text(entry, "question", where), text(entry, "answer", where), kind);
+        return new Question(text(entry, "question", where), answers(entry, where), kind);
+    }
+
+    private static List<String> answers(Map<?, ?> entry, String where) {
+        if (!(entry.get("answers") instanceof List<?> several)) {
+            return List.of(text(entry, "answer", where));
+        }
+        List<String> answers = several.stream()
+                .filter(String.class::isInstance)
+                .map(String.class::cast)
+                .toList();
+        if (answers.isEmpty() || answers.size() < several.size()) {
+            throw new IcfException(Status.FORMAT, where + ": answers is no list of texts");
+        }
+        return answers;
     }
 
     private static Map<?, ?> object(@Nullable Object value, String where) {

@@ -4,14 +4,15 @@ import icformer.ContextPrompt;
 import icformer.Digest;
 import icformer.DigestOptions;
 import icformer.Digester;
+import icformer.Former;
 import icformer.Model;
 import icformer.Outputs;
+import icformer.Prompt;
 import icformer.Sampling;
 import icformer.Session;
 import icformer.SessionOptions;
 import icformer.error.IcfException;
 import icformer.error.Status;
-import icformer.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
@@ -20,6 +21,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -56,9 +58,25 @@ public final class AnswerEvaluation {
      * @param digest how contexts are digested, in chunks as the former was trained
      * @param maxTokens most tokens of an answer
      * @param reconstructions contexts to reconstruct, the first ones; 0 for a former that was not trained to
+     * @param fullReader whether a former's reader, where it brings one, is on for the context itself, too, and where there is
+     *     none: then all sources are read with the same weights
      * @param session how the session is opened; its length is chosen by what it has to hold
      */
-    public record Settings(DigestOptions digest, int maxTokens, int reconstructions, SessionOptions session) {}
+    public record Settings(
+            DigestOptions digest, int maxTokens, int reconstructions, boolean fullReader, SessionOptions session) {}
+
+    /**
+     * An answer.
+     *
+     * @param context index of the case
+     * @param question what was asked
+     * @param source what it was answered from
+     * @param found the answer
+     * @param loss negative log-likelihood of the first right answer and its end, in nats
+     * @param tokens number of their tokens
+     */
+    public record Answer(
+            int context, AnswerCase.Question question, Source source, String found, double loss, int tokens) {}
 
     /**
      * What was measured.
@@ -72,6 +90,7 @@ public final class AnswerEvaluation {
     private final Digester digester;
     private final List<AnswerCase> cases;
     private final Settings settings;
+    private final Former former;
     private final ContextPrompt prompt;
     private final float[] logits;
 
@@ -80,7 +99,8 @@ public final class AnswerEvaluation {
         this.digester = digester;
         this.cases = cases;
         this.settings = settings;
-        this.prompt = ContextPrompt.of(digester, model);
+        this.former = digester.former();
+        this.prompt = ContextPrompt.of(former, model);
         this.logits = new float[model.info().vocabularySize()];
     }
 
@@ -97,10 +117,11 @@ public final class AnswerEvaluation {
      *
      * @param sources what to answer from; with {@link Source#DIGEST} contexts are reconstructed, too
      * @param step is called after every answer and reconstruction
+     * @param answers is told of every answer
      * @throws IcfException of status CAPACITY, before anything is measured, if the LLM was trained for less positions than an
      *     answer or a reconstruction takes
      */
-    public Results run(Set<Source> sources, Runnable step) {
+    public Results run(Set<Source> sources, Runnable step, Consumer<Answer> answers) {
         List<int[]> contexts =
                 cases.stream().map(each -> prompt.encodeContext(each.context())).toList();
         Results results = new Results(new EnumMap<>(Source.class), new TreeMap<>());
@@ -110,11 +131,13 @@ public final class AnswerEvaluation {
                 int[] context = contexts.get(i);
                 int length = lengthClass(context.length);
                 Digest digest = sources.contains(Source.DIGEST) ? digester.digest(context, settings.digest()) : null;
-                for (AnswerCase.Question question : cases.get(i).questions()) {
-                    for (Map.Entry<Source, AnswerScores> scores :
-                            results.scores().entrySet()) {
-                        append(session, scores.getKey(), context, digest, question);
-                        score(session, scores.getValue(), question, length);
+                for (Map.Entry<Source, AnswerScores> scores : results.scores().entrySet()) {
+                    Source source = scores.getKey();
+                    long front = appendFront(session, source, context, digest);
+                    for (AnswerCase.Question question : cases.get(i).questions()) {
+                        session.truncate(front);
+                        session.append(read(source, prompt.question(question.text())));
+                        answers.accept(score(session, scores.getValue(), i, question, source, length));
                         step.run();
                     }
                 }
@@ -198,29 +221,42 @@ public final class AnswerEvaluation {
 
     // ---- Answers ----
 
-    private void append(
-            Session session, Source source, int[] context, @Nullable Digest digest, AnswerCase.Question question) {
+    /** Reads what stands before all questions about a context; the session's length with it. */
+    private long appendFront(Session session, Source source, int[] context, @Nullable Digest digest) {
         session.truncate(0);
-        if (digest != null && source == Source.DIGEST) {
-            session.append(prompt.with(digest, question.text()));
-        } else {
-            int[] front = Arrays.copyOf(context, (int) frontLength(source, context.length));
-            session.append(prompt.with(front, question.text()));
+        Prompt front = digest != null && source == Source.DIGEST
+                ? prompt.front(digest)
+                : prompt.front(Arrays.copyOf(context, (int) frontLength(source, context.length)));
+        if (front.length() > 0) {
+            session.append(read(source, front));
         }
+        return session.length();
+    }
+
+    /** A part of a prompt with the former's reader, or without. */
+    private Prompt read(Source source, Prompt part) {
+        return source == Source.DIGEST || settings.fullReader() ? part.readBy(former) : part;
     }
 
     /** Generates an answer behind the prompt, and lets the LLM predict the wanted one there. */
-    private void score(Session session, AnswerScores scores, AnswerCase.Question question, int length) {
+    private Answer score(
+            Session session,
+            AnswerScores scores,
+            int context,
+            AnswerCase.Question question,
+            Source source,
+            int length) {
         long end = session.length();
         int[] wanted = answer(question);
+        double sum = 0;
         if (wanted.length > 0) {
             session.logits(logits);
-            scores.addLoss(LogProbabilities.negative(logits, wanted[0]));
+            double loss = LogProbabilities.negative(logits, wanted[0]);
+            scores.addLoss(loss);
+            sum += loss;
         }
-        scores.add(
-                question,
-                length,
-                session.generate(Sampling.greedy(), settings.maxTokens()).text());
+        String found = session.generate(Sampling.greedy(), settings.maxTokens()).text();
+        scores.add(question, length, found);
         session.truncate(end);
         int batch = session.info().batchLength();
         for (int first = 0; first < wanted.length - 1; first += batch) {
@@ -228,16 +264,19 @@ public final class AnswerEvaluation {
             session.append(part, Outputs.logits(part.length));
             for (int i = 0; i < part.length; i++) {
                 session.logits(i, logits);
-                scores.addLoss(LogProbabilities.negative(logits, wanted[first + i + 1]));
+                double loss = LogProbabilities.negative(logits, wanted[first + i + 1]);
+                scores.addLoss(loss);
+                sum += loss;
             }
         }
+        return new Answer(context, question, source, found, sum, wanted.length);
     }
 
     /** The tokens of a wanted answer and of its end. */
     private int[] answer(AnswerCase.Question question) {
-        Tokenizer tokenizer = model.tokenizer();
-        int[] tokens = tokenizer.encode(question.answer(), false, false);
-        return IntStream.concat(IntStream.of(tokens), tokenizer.eos().stream()).toArray();
+        int[] tokens = prompt.encodeAnswer(question.answer());
+        return IntStream.concat(IntStream.of(tokens), model.tokenizer().eos().stream())
+                .toArray();
     }
 
     // ---- Reconstructions ----

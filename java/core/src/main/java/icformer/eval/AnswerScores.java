@@ -3,6 +3,7 @@ package icformer.eval;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.ToDoubleFunction;
 
 /** Scores of the answers to many questions from one source. */
 public final class AnswerScores {
@@ -40,19 +41,27 @@ public final class AnswerScores {
     public AnswerScores() {}
 
     /**
-     * Counts an answer.
+     * Counts an answer: by each measure the best over the answers that are right.
      *
      * @param length class of the context's length
      * @param found the answer
      */
     public void add(AnswerCase.Question question, int length, String found) {
-        double match = TextScores.exactMatch(found, question.answer());
+        double match = best(question, answer -> TextScores.exactMatch(found, answer));
         exactMatch.add(match);
-        f1.add(TextScores.f1(found, question.answer()));
-        TextScores.rouge2(found, question.answer()).ifPresent(rouge2::add);
-        rougeL.add(TextScores.rougeL(found, question.answer()));
+        f1.add(best(question, answer -> TextScores.f1(found, answer)));
+        question.answers().stream()
+                .flatMapToDouble(answer -> TextScores.rouge2(found, answer).stream())
+                .max()
+                .ifPresent(rouge2::add);
+        rougeL.add(best(question, answer -> TextScores.rougeL(found, answer)));
         byLength.computeIfAbsent(length, _ -> new Mean()).add(match);
         byKind.computeIfAbsent(question.kind(), _ -> new Mean()).add(match);
+    }
+
+    /** The best of a measure over the answers that are right. */
+    public static double best(AnswerCase.Question question, ToDoubleFunction<String> measure) {
+        return question.answers().stream().mapToDouble(measure).max().orElseThrow();
     }
 
     /** Counts a token of a wanted answer by its negative log-likelihood. */

@@ -1,5 +1,6 @@
 package icformer.cli.answer;
 
+import icformer.Adapter;
 import icformer.ContextPrompt;
 import icformer.Digest;
 import icformer.DigestOptions;
@@ -8,6 +9,7 @@ import icformer.Former;
 import icformer.Model;
 import icformer.Prompt;
 import icformer.Session;
+import icformer.cli.command.AdapterArguments;
 import icformer.cli.command.ContextArguments;
 import icformer.cli.command.DeviceArguments;
 import icformer.cli.command.FormerArguments;
@@ -23,6 +25,7 @@ import icformer.cli.console.TextSource;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -75,7 +78,9 @@ public final class AskCommand extends IcfCommand {
             description = "The question; - reads standard input.")
     private String question = "";
 
-    @Option(names = "--full", description = "Answer from the uncompressed context, for comparison.")
+    @Option(
+            names = "--full",
+            description = "Answer from the uncompressed context, for comparison; the former's reader is on here, too.")
     private boolean full;
 
     @Option(names = "--json", description = JSON)
@@ -89,6 +94,9 @@ public final class AskCommand extends IcfCommand {
 
     @Mixin
     private ModelArguments modelArguments = new ModelArguments();
+
+    @Mixin
+    private AdapterArguments adapterArguments = new AdapterArguments();
 
     @Mixin
     private FormerArguments formerArguments = new FormerArguments();
@@ -119,8 +127,9 @@ public final class AskCommand extends IcfCommand {
         if (asked.isEmpty()) {
             throw new CommandException("the question is empty");
         }
-        try (Model model = modelArguments.open()) {
-            answer(model, prepare(model, text, asked));
+        try (Model model = modelArguments.open();
+                AdapterArguments.Opened adapters = adapterArguments.open(model)) {
+            answer(model, adapters.scaled(), prepare(model, text, asked));
         }
     }
 
@@ -145,7 +154,7 @@ public final class AskCommand extends IcfCommand {
         ContextPrompt prompt = ContextPrompt.of(former, model);
         int[] tokens = prompt.encodeContext(text);
         long start = System.nanoTime();
-        return new Prepared(former, prompt.with(tokens, asked), tokens.length, 0, 0, start);
+        return new Prepared(former, prompt.with(tokens, asked).readBy(former), tokens.length, 0, 0, start);
     }
 
     private Prepared compress(Model model, String text, String asked) throws IOException {
@@ -161,8 +170,8 @@ public final class AskCommand extends IcfCommand {
         }
     }
 
-    private void answer(Model model, Prepared prepared) {
-        SessionArguments.Room room = open(model, prepared.prompt().length());
+    private void answer(Model model, List<Adapter.Scaled> adapters, Prepared prepared) {
+        SessionArguments.Room room = open(model, adapters, prepared.prompt().length());
         try (Session session = room.session()) {
             session.append(prepared.prompt());
             Generation generation = Generation.run(
@@ -173,9 +182,10 @@ public final class AskCommand extends IcfCommand {
         }
     }
 
-    private SessionArguments.Room open(Model model, long length) {
+    private SessionArguments.Room open(Model model, List<Adapter.Scaled> adapters, long length) {
         return sessionArguments.open(
                 model,
+                adapters,
                 modelArguments.threads(),
                 length,
                 samplingArguments.maxTokens(),

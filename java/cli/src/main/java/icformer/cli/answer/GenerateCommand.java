@@ -3,6 +3,7 @@ package icformer.cli.answer;
 import icformer.ChatMessage;
 import icformer.ChatTemplate;
 import icformer.Model;
+import icformer.cli.command.AdapterArguments;
 import icformer.cli.command.DeviceArguments;
 import icformer.cli.command.IcfCommand;
 import icformer.cli.command.ModelArguments;
@@ -49,6 +50,9 @@ public final class GenerateCommand extends IcfCommand {
     private ModelArguments modelArguments = new ModelArguments();
 
     @Mixin
+    private AdapterArguments adapterArguments = new AdapterArguments();
+
+    @Mixin
     private SessionArguments sessionArguments = new SessionArguments();
 
     @Mixin
@@ -64,7 +68,8 @@ public final class GenerateCommand extends IcfCommand {
             throw usage("--system goes with --chat");
         }
         String text = TextSource.textOrInput(prompt, streams());
-        try (Model model = modelArguments.open()) {
+        try (Model model = modelArguments.open();
+                AdapterArguments.Opened adapters = adapterArguments.open(model)) {
             int[] tokens = chat
                     ? model.tokenizer().encode(conversation(model, text), false, true)
                     : model.tokenizer().encode(text, true, true);
@@ -73,6 +78,7 @@ public final class GenerateCommand extends IcfCommand {
             }
             SessionArguments.Room room = sessionArguments.open(
                     model,
+                    adapters.scaled(),
                     modelArguments.threads(),
                     tokens.length,
                     samplingArguments.maxTokens(),

@@ -6,7 +6,7 @@ import icformer.DigesterOptions;
 import icformer.Icformer;
 import icformer.Model;
 import icformer.ModelInfo;
-import icformer.cli.command.DemoPair;
+import icformer.cli.command.DefaultPair;
 import icformer.cli.command.DeviceArguments;
 import icformer.cli.command.IcfCommand;
 import icformer.cli.command.TypeNames;
@@ -41,13 +41,17 @@ public final class BenchCommand extends IcfCommand {
     private static final int DEFAULT_RUNS = 5;
     private static final int DEFAULT_WARM_UP = 1;
 
-    @Option(names = "--model", paramLabel = "FILE", description = "LLM, a GGUF file (default: the demo's).")
+    @Option(
+            names = "--model",
+            paramLabel = "FILE",
+            description = "LLM, a GGUF file (default: that of the default pair).")
     private @Nullable Path model;
 
     @Option(
             names = "--former",
             paramLabel = "FILE",
-            description = "IC-Former, a GGUF file made for the LLM (default: the demo's, beside the demo's LLM).")
+            description =
+                    "IC-Former, a GGUF file made for the LLM (default: that of the default pair, beside its LLM).")
     private @Nullable Path former;
 
     @Option(
@@ -225,8 +229,8 @@ public final class BenchCommand extends IcfCommand {
 
     private BenchFiles files() throws IOException {
         if (shape == null) {
-            Path demoFormer = model == null && former == null ? DemoPair.former() : former;
-            return BenchFiles.of(model == null ? DemoPair.model() : model, demoFormer);
+            Path demoFormer = model == null && former == null ? DefaultPair.former() : former;
+            return BenchFiles.of(model == null ? DefaultPair.model() : model, demoFormer);
         }
         BenchShape sizes = Arrays.stream(BenchShape.values())
                 .filter(each -> each.toString().equalsIgnoreCase(shape))
@@ -256,7 +260,7 @@ public final class BenchCommand extends IcfCommand {
     }
 
     private Benchmarks.Setup setup() {
-        String name = shape != null ? shape : model == null ? "demo" : String.valueOf(model.getFileName());
+        String name = shape != null ? shape : model == null ? DefaultPair.name() : String.valueOf(model.getFileName());
         return new Benchmarks.Setup(name, batch, threads, runs, warmUp);
     }
 

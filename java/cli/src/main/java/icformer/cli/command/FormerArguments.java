@@ -17,11 +17,11 @@ public final class FormerArguments {
     @Option(
             names = "--former",
             paramLabel = "FILE",
-            description = "IC-Former, a GGUF file made for the LLM (default: the demo's).")
+            description = "IC-Former, a GGUF file made for the LLM (default: that of the default pair).")
     private @Nullable Path former;
 
     public Path file() throws IOException {
-        return former != null ? former : DemoPair.former();
+        return former != null ? former : DefaultPair.former();
     }
 
     /** Opens the former for an LLM. */
@@ -45,7 +45,7 @@ public final class FormerArguments {
         T open() throws IOException;
     }
 
-    /** Tells how to name another former where the demo's is none for the LLM. */
+    /** Tells how to name another former where that of the default pair is none for the LLM. */
     private <T> T told(Opening<T> opening) throws IOException {
         try {
             return opening.open();

@@ -11,7 +11,10 @@ import picocli.CommandLine.Option;
 
 /** Which LLM a command uses, and on what it computes. */
 public final class ModelArguments {
-    @Option(names = "--model", paramLabel = "FILE", description = "LLM, a GGUF file (default: the demo's).")
+    @Option(
+            names = "--model",
+            paramLabel = "FILE",
+            description = "LLM, a GGUF file (default: that of the default pair).")
     private @Nullable Path model;
 
     @Option(
@@ -33,10 +36,10 @@ public final class ModelArguments {
     private boolean noRepack;
 
     public Path file() throws IOException {
-        return model != null ? model : DemoPair.model();
+        return model != null ? model : DefaultPair.model();
     }
 
-    /** Whether the file was named, and is not the demo's. */
+    /** Whether the file was named, and is not that of the default pair. */
     public boolean isGiven() {
         return model != null;
     }

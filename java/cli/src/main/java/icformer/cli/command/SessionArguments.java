@@ -1,10 +1,12 @@
 package icformer.cli.command;
 
+import icformer.Adapter;
 import icformer.KvType;
 import icformer.Model;
 import icformer.Session;
 import icformer.SessionOptions;
 import icformer.cli.console.CommandException;
+import java.util.List;
 import picocli.CommandLine.Option;
 
 /** How a session is opened. */
@@ -31,11 +33,13 @@ public final class SessionArguments {
     /**
      * Opens a session for a prompt and an answer.
      *
+     * @param adapters those it computes with
      * @param prompt positions of the prompt
      * @param tokens most tokens of the answer
      * @param tokensAreWanted whether the user named that number; otherwise less will do
      */
-    public Room open(Model model, int threads, long prompt, int tokens, boolean tokensAreWanted) {
+    public Room open(
+            Model model, List<Adapter.Scaled> adapters, int threads, long prompt, int tokens, boolean tokensAreWanted) {
         if (contextLength < 0) {
             throw new CommandException("--ctx is %d, but must be 1 or more".formatted(contextLength));
         }
@@ -49,7 +53,8 @@ public final class SessionArguments {
         SessionOptions options = SessionOptions.defaults()
                 .withThreads(threads)
                 .withContextLength(length)
-                .withKvType(kvType);
+                .withKvType(kvType)
+                .withAdapters(adapters);
         return new Room(model.openSession(options), (int) Math.min(tokens, most - prompt));
     }
 

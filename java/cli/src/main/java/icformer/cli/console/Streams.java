@@ -113,13 +113,18 @@ public final class Streams {
 
     /** Writes a JSON object as a line to standard output. */
     public void json(Map<String, ?> object) {
+        println(jsonText(object));
+    }
+
+    /** A JSON object as text, in one line. */
+    public static String jsonText(Map<String, ?> object) {
         StringWriter text = new StringWriter();
         try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
             writeValue(json, object);
         } catch (IOException e) {
             throw new IllegalStateException("a string cannot fail", e);
         }
-        println(text.toString());
+        return text.toString();
     }
 
     private static void writeValue(JsonGenerator json, @Nullable Object value) throws IOException {

@@ -7,6 +7,7 @@ import icformer.RowType;
 import icformer.Sampling;
 import icformer.Session;
 import icformer.SessionOptions;
+import icformer.cli.command.AdapterArguments;
 import icformer.cli.command.IcfCommand;
 import icformer.cli.command.ModelArguments;
 import icformer.cli.command.TokenIds;
@@ -89,6 +90,9 @@ public final class DumpLogitsCommand extends IcfCommand {
     private DumpOutput output = new DumpOutput();
 
     @Mixin
+    private AdapterArguments adapterArguments = new AdapterArguments();
+
+    @Mixin
     private ModelArguments modelArguments = new ModelArguments();
 
     public DumpLogitsCommand(Streams streams) {
@@ -137,7 +141,8 @@ public final class DumpLogitsCommand extends IcfCommand {
                     "generated_logits", ElementType.F32, List.of((long) generate, vocabulary)));
             entries.add(new SafetensorsWriter.Entry("ids", ElementType.I32, List.of((long) generate)));
         }
-        try (Session session = open(model, length);
+        try (AdapterArguments.Opened adapters = adapterArguments.open(model);
+                Session session = open(model, adapters, length);
                 SafetensorsWriter writer =
                         SafetensorsWriter.create(output.file(), AtomicFile.Existing.REPLACE, Map.of(), entries)) {
             writePrompt(session, length, append, writer);
@@ -151,7 +156,7 @@ public final class DumpLogitsCommand extends IcfCommand {
         output.report(shapes, streams());
     }
 
-    private Session open(Model model, long length) {
+    private Session open(Model model, AdapterArguments.Opened adapters, long length) {
         long needed = length + Math.max(generate - 1, 0);
         if (contextLength < 0 || contextLength > 0 && needed > contextLength) {
             throw new CommandException("%d positions are needed, but --ctx is %d".formatted(needed, contextLength));
@@ -164,7 +169,8 @@ public final class DumpLogitsCommand extends IcfCommand {
         return model.openSession(SessionOptions.defaults()
                 .withThreads(modelArguments.threads())
                 .withContextLength(contextLength == 0 ? (int) needed : contextLength)
-                .withKvType(kvType));
+                .withKvType(kvType)
+                .withAdapters(adapters.scaled()));
     }
 
     /** Every row of a batch is asked for its logits, so that a batch of them is all that lies in memory. */

@@ -5,7 +5,8 @@ import icformer.Digester;
 import icformer.KvType;
 import icformer.Model;
 import icformer.SessionOptions;
-import icformer.cli.command.DemoPair;
+import icformer.cli.command.AdapterArguments;
+import icformer.cli.command.DefaultPair;
 import icformer.cli.command.FormerArguments;
 import icformer.cli.command.IcfCommand;
 import icformer.cli.command.ModelArguments;
@@ -19,8 +20,13 @@ import icformer.error.Status;
 import icformer.eval.AnswerCase;
 import icformer.eval.AnswerEvaluation;
 import icformer.eval.AnswerScores;
+import icformer.eval.TextScores;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.Writer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.EnumSet;
@@ -58,7 +64,7 @@ public final class EvalAnswersCommand extends IcfCommand {
             paramLabel = "FILE",
             description =
                     "JSON Lines of {\"context\", \"question\", \"answer\"} or {\"context\", \"questions\": "
-                            + "[{\"question\", \"answer\"}, ...]}; - reads standard input (default: the test split of the demo).")
+                            + "[{\"question\", \"answer\"}, ...]}; \"answers\", a list, where several are right; - reads standard input (default: the test split of the default pair).")
     private @Nullable String data;
 
     @Option(
@@ -108,8 +114,31 @@ public final class EvalAnswersCommand extends IcfCommand {
             description = "Type of the KV cache: F16, Q8_0 or F32 (default: F16).")
     private KvType kvType = KvType.F16;
 
+    /** Whether something is on. */
+    enum Switch {
+        ON,
+        OFF
+    }
+
+    @Option(
+            names = "--full-reader",
+            paramLabel = "on|off",
+            description =
+                    "Whether the former's reader, where it brings one, is on for the sources that are no digests, too "
+                            + "(default: on: all are read with the same weights).")
+    private Switch fullReader = Switch.ON;
+
+    @Option(
+            names = "--details",
+            paramLabel = "FILE",
+            description = "File for every answer, a JSON object a line; an existing one is replaced.")
+    private @Nullable Path details;
+
     @Option(names = "--json", description = JSON)
     private boolean json;
+
+    @Mixin
+    private AdapterArguments adapterArguments = new AdapterArguments();
 
     @Mixin
     private RatioArguments ratio = new RatioArguments();
@@ -131,15 +160,19 @@ public final class EvalAnswersCommand extends IcfCommand {
         }
         List<AnswerCase> cases = cases();
         List<AnswerReport> reports = new ArrayList<>();
-        try (QuantizedFiles models = new QuantizedFiles(modelArguments.file());
+        try (PrintWriter answers = details == null
+                        ? new PrintWriter(Writer.nullWriter())
+                        : new PrintWriter(Files.newBufferedWriter(details), true);
+                QuantizedFiles models = new QuantizedFiles(modelArguments.file());
                 QuantizedFiles formers = new QuantizedFiles(formerArguments.file());
-                Pairs pairs = new Pairs(cases)) {
+                Pairs pairs = new Pairs(cases, answers)) {
             for (String modelType : modelTypes) {
-                try (Model model = modelArguments.open(models.in(modelType))) {
+                try (Model model = modelArguments.open(models.in(modelType));
+                        AdapterArguments.Opened adapters = adapterArguments.open(model)) {
                     for (String formerType : formerTypes) {
                         try (Digester digester =
                                 formerArguments.open(model, formers.in(formerType), modelArguments.digesterOptions())) {
-                            AnswerReport report = pairs.measure(model, digester);
+                            AnswerReport report = pairs.measure(model, adapters, digester);
                             reports.add(report);
                             if (!json) {
                                 streams().println((reports.size() > 1 ? "\n" : "") + report.text());
@@ -167,7 +200,7 @@ public final class EvalAnswersCommand extends IcfCommand {
     }
 
     private List<AnswerCase> cases() throws IOException {
-        String source = data != null ? data : DemoPair.testSplit().toString();
+        String source = data != null ? data : DefaultPair.testSplit().toString();
         String name = TextSource.isStandardInput(source) ? "standard input" : source;
         List<AnswerCase> all = AnswerCase.parse(TextSource.read(source, StandardCharsets.UTF_8, streams()), name);
         return contexts == 0 ? all : all.subList(0, Math.min(contexts, all.size()));
@@ -179,30 +212,36 @@ public final class EvalAnswersCommand extends IcfCommand {
         private final Set<AnswerEvaluation.Source> sources = EnumSet.allOf(AnswerEvaluation.Source.class);
         private final Map<AnswerEvaluation.Source, AnswerScores> known = new EnumMap<>(AnswerEvaluation.Source.class);
         private final Progress progress = new Progress(streams(), "answering", "", 1);
+        private final PrintWriter answers;
         private long done;
         private long total;
 
-        Pairs(List<AnswerCase> cases) {
+        Pairs(List<AnswerCase> cases, PrintWriter answers) {
             this.cases = cases;
+            this.answers = answers;
             if (!only.isEmpty()) {
                 sources.retainAll(only);
             }
         }
 
-        AnswerReport measure(Model model, Digester digester) {
+        AnswerReport measure(Model model, AdapterArguments.Opened adapters, Digester digester) {
             DigestOptions options = ratio.apply(DigestOptions.defaults(), digester, 0);
-            AnswerEvaluation evaluation = new AnswerEvaluation(model, digester, cases, settings(digester, options));
+            AnswerEvaluation evaluation =
+                    new AnswerEvaluation(model, digester, cases, settings(adapters, digester, options));
             Set<AnswerEvaluation.Source> missing = EnumSet.copyOf(sources);
             missing.removeAll(known.keySet());
             if (total == 0) {
-                total = modelTypes.size()
-                        * (evaluation.steps(sources) + (formerTypes.size() - 1) * digestSteps(evaluation));
+                long again = dependsOnFormer(digester) ? evaluation.steps(sources) : digestSteps(evaluation);
+                total = modelTypes.size() * (evaluation.steps(sources) + (formerTypes.size() - 1) * again);
             }
-            AnswerEvaluation.Results results = run(evaluation, missing);
+            AnswerEvaluation.Results results = run(evaluation, missing, describePair(model, digester));
             Map<AnswerEvaluation.Source, AnswerScores> scores = new EnumMap<>(known);
             scores.putAll(results.scores());
             known.putAll(results.scores());
             known.remove(AnswerEvaluation.Source.DIGEST);
+            if (dependsOnFormer(digester)) {
+                known.clear();
+            }
             int rows = options.chunkRows() == DigestOptions.ALL_ROWS
                     ? digester.info().digestRows()
                     : options.chunkRows();
@@ -210,9 +249,37 @@ public final class EvalAnswersCommand extends IcfCommand {
                     model.info(), digester.info(), rows, cases, new AnswerEvaluation.Results(scores, results.bleu()));
         }
 
-        private AnswerEvaluation.Results run(AnswerEvaluation evaluation, Set<AnswerEvaluation.Source> missing) {
+        /** Whether the former's reader, which has a type of its own, is on for all sources. */
+        private boolean dependsOnFormer(Digester digester) {
+            return fullReader == Switch.ON && digester.former().hasReader();
+        }
+
+        private Map<String, Object> describePair(Model model, Digester digester) {
+            Map<String, Object> object = new LinkedHashMap<>();
+            object.put("model_type", model.info().type());
+            object.put("former_type", digester.info().type());
+            return object;
+        }
+
+        private void write(Map<String, Object> pair, AnswerEvaluation.Answer answer) {
+            AnswerCase.Question question = answer.question();
+            Map<String, Object> object = new LinkedHashMap<>(pair);
+            object.put("context", answer.context());
+            object.put("question", question.text());
+            object.put("answers", question.answers());
+            object.put("source", answer.source().key());
+            object.put("answer", answer.found().strip());
+            object.put("exact_match", AnswerScores.best(question, each -> TextScores.exactMatch(answer.found(), each)));
+            object.put("f1", AnswerScores.best(question, each -> TextScores.f1(answer.found(), each)));
+            object.put("loss", answer.loss());
+            object.put("tokens", answer.tokens());
+            answers.println(Streams.jsonText(object));
+        }
+
+        private AnswerEvaluation.Results run(
+                AnswerEvaluation evaluation, Set<AnswerEvaluation.Source> missing, Map<String, Object> pair) {
             try {
-                return evaluation.run(missing, () -> progress.update(++done, total));
+                return evaluation.run(missing, () -> progress.update(++done, total), answer -> write(pair, answer));
             } catch (IcfException e) {
                 if (e.status() == Status.CAPACITY) {
                     throw new CommandException(e.getMessage() + "; --only and --reconstructions leave parts out", e);
@@ -227,14 +294,17 @@ public final class EvalAnswersCommand extends IcfCommand {
                     : 0;
         }
 
-        private AnswerEvaluation.Settings settings(Digester digester, DigestOptions options) {
+        private AnswerEvaluation.Settings settings(
+                AdapterArguments.Opened adapters, Digester digester, DigestOptions options) {
             return new AnswerEvaluation.Settings(
                     options,
                     maxTokens,
                     digester.info().hasAe() ? reconstructions : 0,
+                    fullReader == Switch.ON,
                     SessionOptions.defaults()
                             .withThreads(modelArguments.threads())
-                            .withKvType(kvType));
+                            .withKvType(kvType)
+                            .withAdapters(adapters.scaled()));
         }
 
         void endOfModel() {

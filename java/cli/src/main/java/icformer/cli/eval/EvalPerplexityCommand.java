@@ -1,6 +1,8 @@
 package icformer.cli.eval;
 
 import icformer.Model;
+import icformer.SessionOptions;
+import icformer.cli.command.AdapterArguments;
 import icformer.cli.command.IcfCommand;
 import icformer.cli.command.ModelArguments;
 import icformer.cli.console.Progress;
@@ -26,6 +28,9 @@ public final class EvalPerplexityCommand extends IcfCommand {
     @Mixin
     private ModelArguments modelArguments = new ModelArguments();
 
+    @Mixin
+    private AdapterArguments adapterArguments = new AdapterArguments();
+
     @Option(names = "--json", description = JSON)
     private boolean json;
 
@@ -36,11 +41,12 @@ public final class EvalPerplexityCommand extends IcfCommand {
     @Override
     protected void run() throws IOException {
         try (Model model = modelArguments.open();
+                AdapterArguments.Opened adapters = adapterArguments.open(model);
                 Progress progress = new Progress(streams(), "perplexity", "", 1)) {
             TextWindows windows = text.windows(model);
             int[] tokens = text.tokens(model, streams());
-            Perplexity result =
-                    Perplexity.of(model, tokens, windows, text.session(modelArguments.threads()), progress::update);
+            SessionOptions options = text.session(modelArguments.threads()).withAdapters(adapters.scaled());
+            Perplexity result = Perplexity.of(model, tokens, windows, options, progress::update);
             if (json) {
                 Map<String, Object> object = new LinkedHashMap<>(describe(result));
                 object.put("context", windows.context());

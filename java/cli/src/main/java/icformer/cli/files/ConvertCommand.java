@@ -20,7 +20,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Convert a checkpoint of the official IC-Former implementation to GGUF.",
             "The folder holds config.json, the weights (model.safetensors or pytorch_model.bin, in one piece or in shards) and "
-                    + "param.pt. Nothing in it is executed."
+                    + "param.pt. A reader beside it (reader.safetensors) goes into the same file. Nothing in it is executed."
         })
 public final class ConvertCommand extends IcfCommand {
     @Parameters(paramLabel = "DIR", description = "Folder of the checkpoint.")
@@ -53,8 +53,8 @@ public final class ConvertCommand extends IcfCommand {
     @Option(
             names = "--chunk-length",
             paramLabel = "N",
-            description = "Longest chunk it was trained for, in tokens (default: 512).")
-    private int chunkLength = FormerConverter.Options.defaults().chunkLength();
+            description = "Longest chunk it was trained for, in tokens (default: what the checkpoint says, else 512).")
+    private @Nullable Integer chunkLength;
 
     @Mixin
     private PromptArguments prompt = new PromptArguments();
@@ -71,8 +71,12 @@ public final class ConvertCommand extends IcfCommand {
 
     @Override
     protected void run() throws IOException {
-        FormerConverter.Options options = prompt.apply(FormerConverter.Options.defaults())
-                .withChunkLength(chunkLength)
+        if (chunkLength != null && chunkLength < 1) {
+            throw usage("--chunk-length must be 1 or more");
+        }
+        FormerConverter.Options options = FormerConverter.Options.defaults()
+                .withPrompt(prompt.texts())
+                .withChunkLength(chunkLength == null ? 0 : chunkLength)
                 .withReplace(force);
         options = name == null ? options : options.withName(name);
         options = type == null ? options : options.withType(TypeNames.type(type));

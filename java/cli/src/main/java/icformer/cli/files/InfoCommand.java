@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -185,6 +186,7 @@ public final class InfoCommand extends IcfCommand {
             object.put(
                     "parameters", all.stream().mapToLong(TensorInfo::elements).sum());
             object.put("types", types(all));
+            adapter(metadata, all).ifPresent(adapter -> object.put("adapter", adapter));
             Map<String, Object> values = new LinkedHashMap<>();
             metadata.keys().forEach(key -> values.put(key.name(), value(metadata, key)));
             object.put("metadata", values);
@@ -193,6 +195,35 @@ public final class InfoCommand extends IcfCommand {
             }
             return object;
         }
+    }
+
+    /** A low-rank adapter, such as the reader that a former brings; empty where the file has none. */
+    private static Optional<Map<String, Object>> adapter(Metadata metadata, List<TensorInfo> tensors) {
+        List<TensorInfo> halves = tensors.stream()
+                .filter(tensor -> tensor.name().endsWith(".lora_b"))
+                .toList();
+        if (halves.isEmpty()) {
+            return Optional.empty();
+        }
+        // B is [rank, outputs], the fastest dimension first
+        long rank = halves.stream()
+                .mapToLong(tensor -> tensor.shape().getFirst())
+                .max()
+                .orElseThrow();
+        double alpha = metadata.number("adapter.lora.alpha", 0);
+        Map<String, Object> object = new LinkedHashMap<>();
+        object.put("kind", metadata.text("general.architecture", "").equals("icformer") ? "reader" : "lora");
+        object.put("pairs", halves.size());
+        object.put("rank", rank);
+        object.put("scale", alpha == 0 ? 1 : shortest(alpha / rank));
+        object.put("types", types(halves));
+        object.put(
+                "parameters",
+                tensors.stream()
+                        .filter(tensor -> tensor.name().contains(".lora_"))
+                        .mapToLong(TensorInfo::elements)
+                        .sum());
+        return Optional.of(object);
     }
 
     private static Map<String, Long> types(List<TensorInfo> tensors) {

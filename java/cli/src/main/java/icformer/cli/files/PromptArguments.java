@@ -11,7 +11,8 @@ final class PromptArguments {
             paramLabel = "TEXT",
             description =
                     "Text before the digest; in this and the next two, \\n, \\t and \\\\ stand for line feed, tab and "
-                            + "backslash (default: that of the official checkpoints).")
+                            + "backslash (default: that of the checkpoint's prompt.json; without one an official checkpoint "
+                            + "has the texts of Llama 2, any other one none, and then the LLM's chat template is used).")
     private @Nullable String before;
 
     @Option(names = "--prompt-question", paramLabel = "TEXT", description = "Text that is put before the question.")
@@ -20,11 +21,13 @@ final class PromptArguments {
     @Option(names = "--prompt-after", paramLabel = "TEXT", description = "Text behind the question.")
     private @Nullable String after;
 
-    FormerConverter.Options apply(FormerConverter.Options options) {
-        return options.withPrompt(
-                before == null ? options.promptBefore() : unescape(before),
-                question == null ? options.promptQuestion() : unescape(question),
-                after == null ? options.promptAfter() : unescape(after));
+    /** The texts that were given. */
+    FormerConverter.Prompt texts() {
+        return new FormerConverter.Prompt(unescaped(before), unescaped(question), unescaped(after));
+    }
+
+    private static @Nullable String unescaped(@Nullable String given) {
+        return given == null ? null : unescape(given);
     }
 
     /** Replaces the three escapes; a backslash before anything else stays. */

@@ -1,6 +1,6 @@
 package icformer.cli.files;
 
-import icformer.cli.command.DemoPair;
+import icformer.cli.command.DefaultPair;
 import icformer.cli.command.IcfCommand;
 import icformer.cli.console.Streams;
 import icformer.cli.console.TextSource;
@@ -30,7 +30,7 @@ public final class TokenizeCommand extends IcfCommand {
     @Option(
             names = "--model",
             paramLabel = "FILE",
-            description = "GGUF file with the vocabulary (default: the demo's).")
+            description = "GGUF file with the vocabulary (default: that of the default pair).")
     private @Nullable Path model;
 
     @Option(names = "--no-bos", description = "Leave out the tokens that the vocabulary wants around a text.")
@@ -49,7 +49,7 @@ public final class TokenizeCommand extends IcfCommand {
     @Override
     protected void run() throws IOException {
         String read = TextSource.textOrInput(text, streams());
-        try (GgufFile file = GgufFile.open(model != null ? model : DemoPair.model())) {
+        try (GgufFile file = GgufFile.open(model != null ? model : DefaultPair.model())) {
             Tokenizer tokenizer = Tokenizer.of(file.metadata());
             int[] ids = tokenizer.encode(read, !noSpecial, parseSpecial);
             if (json) {

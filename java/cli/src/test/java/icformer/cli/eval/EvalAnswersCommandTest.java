@@ -62,6 +62,31 @@ class EvalAnswersCommandTest {
         throw new AssertionError(json);
     }
 
+    /** The best over several right answers counts, and every answer is written down. */
+    @Test
+    void detailsTellOfEveryAnswer() throws IOException {
+        Path details = folder.resolve("details.jsonl");
+        Map<String, @Nullable Object> first =
+                eval("--json", "--details", details.toString()).json();
+        List<String> lines = Files.readAllLines(details);
+        assertThat(lines).hasSize(3 * 4);
+        assertThat(lines.getFirst())
+                .contains(
+                        "\"context\":0",
+                        "\"question\":\"When?\"",
+                        "\"source\":\"digest\"",
+                        "\"answers\":[\"in 1994\"]");
+        String found = lines.getFirst().replaceAll(".*\"answer\":(\"(?:[^\"\\\\]|\\\\.)*\").*", "$1");
+        Files.writeString(
+                Path.of(data),
+                "{\"context\": \"The tin trunk was found in 1994.\", \"question\": \"When?\", \"answers\": [\"in 1994\", %s]}"
+                        .formatted(found));
+        Map<String, @Nullable Object> second =
+                eval("--json", "--only", "digest").json();
+        assertThat(score(first, "digest", "f1")).isLessThan(1);
+        assertThat(score(second, "digest", "f1")).isEqualTo(1);
+    }
+
     @Test
     void everySourceIsMeasured() throws IOException {
         Map<String, @Nullable Object> json = eval("--json").json();

@@ -33,6 +33,7 @@ public final class GgufReader {
             int width,
             int digestRows,
             int chunkLength,
+            boolean hasReader,
             long fingerprint,
             long targetVocabularyHash) {}
 
@@ -209,6 +210,7 @@ public final class GgufReader {
                     icf_former_info.n_embd(info),
                     icf_former_info.n_digest(info),
                     icf_former_info.chunk_length(info),
+                    icf_former_info.has_reader(info) != 0,
                     icf_former_info.fingerprint(info),
                     icf_former_info.target_vocab_hash(info));
         } finally {

@@ -15,7 +15,7 @@ import java.util.function.Consumer;
  * closed object, and a close during a call.
  */
 public abstract sealed class NativeHandle implements AutoCloseable
-        permits NativeGguf, NativeModel, NativeDigester, NativeSession {
+        permits NativeGguf, NativeModel, NativeAdapter, NativeDigester, NativeSession {
 
     private static final int CLOSED = -1;
     /** Added to the counter while a call that excludes others is under way. */

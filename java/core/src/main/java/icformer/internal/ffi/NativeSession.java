@@ -6,6 +6,7 @@ import icformer.bindings.icf_session_info;
 import icformer.bindings.icf_session_options;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /** An {@code icf_session}. One call at a time; nothing is allocated by an append or a sample. */
 public final class NativeSession extends NativeHandle {
@@ -45,6 +46,26 @@ public final class NativeSession extends NativeHandle {
             MemorySegment out = scratch.allocate(IcfNative.C_POINTER);
             error.check(IcfNative.icf_session_open(model.pointer(), struct, out, error.segment()));
             return new NativeSession(out.get(IcfNative.C_POINTER, 0));
+        }
+    }
+
+    /**
+     * Puts adapters in the place of those in use; the session must be empty.
+     *
+     * @param scales one for each adapter
+     */
+    public void setAdapters(List<NativeAdapter> adapters, float[] scales) {
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment pointers = scratch.allocate(IcfNative.C_POINTER, adapters.size());
+            for (int i = 0; i < adapters.size(); i++) {
+                pointers.setAtIndex(IcfNative.C_POINTER, i, adapters.get(i).pointer());
+            }
+            error.check(IcfNative.icf_session_set_adapters(
+                    pointer(),
+                    pointers,
+                    scratch.allocateFrom(IcfNative.C_FLOAT, scales),
+                    adapters.size(),
+                    error.segment()));
         }
     }
 

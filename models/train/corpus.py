@@ -175,7 +175,7 @@ class Data:
         return cls(*ids, questions, constants, constants.pop("eos"))
 
 
-def prepare(encoder: Encoder, texts: Texts, found: list[Entry], before: str, longest: int = 1536) -> Data:
+def prepare(encoder: Encoder, texts: Texts, found: list[Entry], before: list[int], longest: int = 1536) -> Data:
     """The contexts that are trained on are texts, too."""
     train = [entry for entry in found if not entry.held]
     made = made_entries(texts.train, 1)
@@ -187,7 +187,7 @@ def prepare(encoder: Encoder, texts: Texts, found: list[Entry], before: str, lon
         "validation": encoder.asked([e for e in found if e.held], longest, "questions held out"),
     }
     constants = {
-        "before": encoder.one(before),
+        "before": before,
         "locate_before": encoder.one(PROMPT.question + 'What follows "'),
         "gap_before": encoder.one(PROMPT.question + 'What stands in the gap of "'),
         "gap": encoder.one(" ____"),

@@ -46,9 +46,7 @@ def rms_norm_backward(
     rows, d = x.shape
     dx = torch.empty_like(x)
     if fused(x):
-        kernels.rms_norm_backward[(rows,)](
-            dy, x, rstd, w, residual, dx, dy.stride(0), D=d, BLOCK=block(d), num_warps=4
-        )
+        kernels.rms_norm_backward[(rows,)](dy, x, rstd, w, residual, dx, dy.stride(0), D=d, BLOCK=block(d), num_warps=4)
     else:
         unit, g = x.float() * rstd[:, None], dy[:, :d].float() * w
         dx.copy_(rstd[:, None] * (g - unit * (g * unit).mean(-1, keepdim=True)) + residual.float())

@@ -115,9 +115,7 @@ def of_being(s: str) -> list[Question]:
 
 
 def of_reasons(s: str) -> list[Question]:
-    m = re.search(
-        r"([A-Z][^.;:!?\"“”]{15,100}?),? (because|so that|in order to|for fear) ([^.;:!?\"“”]{8,80})[,.;:!?]", s
-    )
+    m = re.search(r"([A-Z][^.;:!?\"“”]{15,100}?),? (because|so that|in order to|for fear) ([^.;:!?\"“”]{8,80})[,.;:!?]", s)
     return [("why", f"Why was it that {inside(m[1])}?", f"{m[2]} {m[3]}")] if m else []
 
 
@@ -127,7 +125,9 @@ def of_numbers(s: str) -> list[Question]:
 
 
 def of_years(s: str) -> list[Question]:
-    m = re.search(r",? ?\b(?:[Ii]n|[Oo]n|[Ss]ince|[Bb]y) ((?:[A-Z][a-z]+ )?(?:\d{1,2},? )?(?:1[0-9]{3}|20[0-9]{2}))\b,? ?", s)
+    m = re.search(
+        r",? ?\b(?:[Ii]n|[Oo]n|[Ss]ince|[Bb]y) ((?:[A-Z][a-z]+ )?(?:\d{1,2},? )?(?:1[0-9]{3}|20[0-9]{2}))\b,? ?", s
+    )
     rest = (s[: m.start()] + " " + s[m.end() :]).strip(" .,") if m else ""
     return [("when", f"When was it that {first_words(inside(rest), 22)}?", m[1])] if m and len(rest) > 15 else []
 

@@ -140,10 +140,6 @@ def answers(
     return {"exact": exact / len(every), "nats": loss / scored, "questions": len(every)} if scored else {}
 
 
-def quick_figures(pair: Pair, tasks: Tasks, count: int) -> dict[str, Figure]:
-    return {"copies of 1 chunk": copies(pair, tasks, 1, count), "digest": answers(pair, tasks, "ask", count)}
-
-
 def all_figures(pair: Pair, tasks: Tasks, most: int) -> dict[str, Figure]:
     """From the digest, the full text, as many tokens of it as the digest has rows, and nothing."""
     found = {f"copies of {n} chunk{'s' * (n > 1)}": copies(pair, tasks, n, max(2, most // 8)) for n in (1, 4)}

@@ -59,9 +59,7 @@ class Tasks:
         self.cumulated = np.cumsum(shares / shares.sum())
         frequency = np.bincount(data.ids, minlength=int(data.ids.max()) + 1) / len(data.ids)
         self.rarity = np.clip(1 + 0.5 * (-np.log10(frequency + 1e-8) - 3.5), 1, 2).astype(np.float32)
-        self.buckets = {
-            split: self.by_chunks(data.questions[split]) for split in ("train", "made") if data.questions[split]
-        }
+        self.buckets = {split: self.by_chunks(data.questions[split]) for split in ("train", "made") if data.questions[split]}
 
     def by_chunks(self, asked: list[Asked]) -> dict[int, list[Asked]]:
         found: dict[int, list[Asked]] = {}

@@ -11,9 +11,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from models.train.gguf_llm import NotRead
 
-WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 SPLITS = {  # tokenizer.ggml.pre: expressions that cut a text, and whether GPT-2's follows
     "gpt-2": ([], True),
     "gpt2": ([], True),

@@ -72,6 +72,10 @@ def read_texts(paths: list[Path]) -> Texts:
         else:
             with open_text(path) as file:
                 add_text(texts, file.read(), None)
+    if texts.train and not texts.held:  # too little for a stretch of its own
+        last = texts.train.pop()
+        texts.train.append(last[: len(last) * 9 // 10])
+        texts.held.append(last[len(last) * 9 // 10 :])
     return texts
 
 

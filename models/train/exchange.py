@@ -1,4 +1,4 @@
-"""Several processes of one run, as `torchrun` starts them: gradients of former and reader are averaged, the LLM stays where it is."""
+"""Several processes of one run, as `torchrun` starts them: the gradients of former and reader are averaged."""
 
 import os
 

@@ -124,7 +124,7 @@ class Llm:
 
     def weight(self, tensor: Any) -> torch.Tensor:
         """A matrix in the type that is multiplied, anything else in float32."""
-        values = np.ascontiguousarray(gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+        values = np.array(gguf.quants.dequantize(tensor.data, tensor.tensor_type))
         x = torch.from_numpy(values).to(self.device)
         return x.to(self.dtype) if x.ndim == 2 else x.float()
 

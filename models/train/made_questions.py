@@ -94,7 +94,8 @@ def of_deeds(s: str) -> list[Question]:
 def of_places(s: str) -> list[Question]:
     """She found a ring under the stone."""
     m = re.match(
-        rf"({NAME}|He|She|They) ({PAST}) ({REST}{{3,50}}?) (in|at|to|into|from|on|near|under|through|with|for) ({REST}{{3,40}})[,.;:!?]",
+        rf"({NAME}|He|She|They) ({PAST}) ({REST}{{3,50}}?) (in|at|to|into|from|on|near|under|through|with|for) "
+        rf"({REST}{{3,40}})[,.;:!?]",
         s,
     )
     if not m or not (named(m[1]) or m[1] in ("He", "She", "They")):

@@ -225,7 +225,8 @@ def test_digits_are_split_as_the_library_does(llm: Path) -> None:
 def test_made_questions_are_answered_by_their_passage() -> None:
     passage = (
         "The old king built a tower of stone. Anna found a golden ring under the bridge. Oslo is the capital of Norway. "
-        'The traveller was sad because the winter was very long. Seven brothers lived there in 1875. "Where is my ring?" said Anna. '
+        "The traveller was sad because the winter was very long. Seven brothers lived there in 1875. "
+        '"Where is my ring?" said Anna. '
     )
     kinds = set()
     for seed in range(20):

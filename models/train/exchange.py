@@ -32,6 +32,15 @@ class Exchange:
                 dist.all_reduce(gradient)
                 gradient.div_(self.size)
 
+    def check(self, pair: Pair) -> None:
+        """Stops where the processes have come to have other parameters than the first."""
+        if self.size > 1:
+            for value in [*pair.former.parameters(), pair.llm.reader]:
+                first = value.detach().clone()
+                dist.broadcast(first, 0)
+                if not torch.equal(first, value):
+                    raise RuntimeError(f"process {self.rank} has other parameters than the first")
+
     def agree(self, value: float, device: str) -> float:
         """The first one's."""
         if self.size == 1:

@@ -330,7 +330,7 @@ def test_copies_are_learned(llm: Path, tasks: Tasks) -> None:
     pair = Pair(llm, 8, 64, 4)
     optimizer = torch.optim.AdamW([*pair.former.parameters(), pair.llm.reader.requires_grad_()], lr=3e-3)
     rights = []
-    for number in range(60):
+    for number in range(40):
         pair.flat.zero_()
         pair.llm.reader.grad.zero_()
         loss, right, _ = pair.loss(tasks.draw(number, 0.0), [])

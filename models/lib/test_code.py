@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = [ROOT / ".ci/environment", ROOT / "bench/peers/compare", ROOT / "bench/gpu/run"]  # without an ending
+SCRIPTS = [
+    ROOT / ".ci/environment",
+    ROOT / "bench/peers/compare",
+    ROOT / "bench/gpu/run",
+    ROOT / "models/train/run",
+]  # without an ending
 FILES = sorted([*ROOT.glob("models/**/*.py"), *ROOT.glob("bench/**/*.py"), *SCRIPTS])
 
 

@@ -137,16 +137,15 @@ public final class Digest {
         }
     }
 
-    /** Maps a digest file, for as long as the digest is used. */
+    /** Reads a digest file into memory that lasts as long as the digest is used. */
     public static Digest load(Path path) throws IOException {
         return load(path, Arena.ofAuto());
     }
 
     /**
-     * Maps a digest file: its rows are used where they lie on the disk. The file must not be truncated or overwritten in
-     * place meanwhile; the process would be killed. Replacing it by another of its name, as {@link #save} does, is safe.
+     * Reads a digest file. What becomes of the file afterwards does not matter.
      *
-     * @param arena ends the mapping
+     * @param arena owns the memory of the rows
      * @throws IOException if the file is missing, is no digest, or its rows are not those it was saved with: see
      *     {@link icformer.error.ModelFileException}
      */

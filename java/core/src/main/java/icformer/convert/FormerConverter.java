@@ -6,7 +6,7 @@ import icformer.files.AtomicFile;
 import icformer.files.Checkpoint;
 import icformer.files.GgufFile;
 import icformer.files.GgufValue;
-import icformer.files.MappedFile;
+import icformer.files.SourceFile;
 import icformer.files.StoredTensor;
 import icformer.files.TensorType;
 import icformer.internal.base.Checks;
@@ -28,8 +28,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The folder holds {@code config.json}, the weights ({@code model.safetensors} or {@code pytorch_model.bin}, in one
  * piece or in shards with an index) and {@code param.pt} with the digest embeddings and markers. Nothing in it is executed:
- * a pickle that names anything but tensors is refused. Memory stays flat: the weights are mapped, and written block by
- * block.
+ * a pickle that names anything but tensors is refused. Memory stays flat: the weights are read and written block
+ * by block, each file by one descriptor.
  */
 public final class FormerConverter {
 
@@ -122,6 +122,8 @@ public final class FormerConverter {
         }
     }
 
+    private static final long MAX_CONFIG_BYTES = 1 << 20;
+
     private final Path checkpoint;
     private final Path out;
     private final Options options;
@@ -155,7 +157,7 @@ public final class FormerConverter {
         AtomicFile.Existing existing = options.replace() ? AtomicFile.Existing.REPLACE : AtomicFile.Existing.KEEP;
         AtomicFile.checkTarget(out, existing);
         try (Arena arena = Arena.ofShared()) {
-            FormerConfig config = readConfig(arena);
+            FormerConfig config = readConfig();
             Map<String, StoredTensor> weights = Checkpoint.readWeights(checkpoint, arena);
             Map<String, StoredTensor> parameters = Checkpoint.readFile(checkpoint.resolve("param.pt"), arena);
             List<FormerLayout.Tensor> tensors = FormerLayout.match(config, checkpoint, weights, parameters);
@@ -168,12 +170,12 @@ public final class FormerConverter {
         }
     }
 
-    private FormerConfig readConfig(Arena arena) throws IOException {
+    private FormerConfig readConfig() throws IOException {
         if (!Files.isDirectory(checkpoint)) {
             throw new NoSuchFileException(checkpoint.toString(), null, "no folder of that name");
         }
         Path file = checkpoint.resolve("config.json");
-        return FormerConfig.of(Json.parseObject(MappedFile.map(file, arena), file), file);
+        return FormerConfig.of(Json.parseObject(SourceFile.readAll(file, MAX_CONFIG_BYTES), file), file);
     }
 
     private WeightWriter.Job job(FormerLayout.Tensor tensor) {

@@ -14,7 +14,6 @@ import icformer.files.Checkpoints;
 import icformer.files.GgufFile;
 import icformer.files.GgufValue;
 import icformer.files.GgufWriter;
-import icformer.files.MappedFile;
 import icformer.files.TensorType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -116,8 +115,8 @@ class QuantizerTest {
                 GgufFile b = GgufFile.open(converted);
                 Arena arena = Arena.ofConfined()) {
             assertThat(a.tensors()).isEqualTo(b.tensors());
-            MemorySegment data = MappedFile.map(quantized, arena).asSlice(a.dataOffset());
-            assertThat(data.mismatch(MappedFile.map(converted, arena).asSlice(b.dataOffset())))
+            MemorySegment data = TestData.bytes(quantized).asSlice(a.dataOffset());
+            assertThat(data.mismatch(TestData.bytes(converted).asSlice(b.dataOffset())))
                     .isEqualTo(-1);
         }
     }
@@ -168,7 +167,7 @@ class QuantizerTest {
             MemorySegment floats = arena.allocateFrom(ValueLayout.JAVA_FLOAT, values);
             MemorySegment expected = arena.allocate(rows * type.bytes(width));
             type.quantize(floats, rows, width, expected);
-            MemorySegment actual = MappedFile.map(out, arena).asSlice(file.dataOffset(), expected.byteSize());
+            MemorySegment actual = TestData.bytes(out).asSlice(file.dataOffset(), expected.byteSize());
             assertThat(actual.mismatch(expected)).isEqualTo(-1);
         }
     }

@@ -44,7 +44,7 @@ class AskCommandTest {
             int[] ids = Safetensors.open(Cli.GOLDEN.resolve("golden.safetensors"), arena)
                     .tensors()
                     .get("qa_legacy_pre.gen_ids")
-                    .bytes()
+                    .read(arena)
                     .toArray(ValueLayout.JAVA_INT);
             Tokenizer.Decoder decoder = Tokenizer.of(file.metadata()).newDecoder();
             return (decoder.push(ids) + decoder.flush()).strip();

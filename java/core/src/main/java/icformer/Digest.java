@@ -125,11 +125,20 @@ public final class Digest {
      * @throws IcfException of status UNSUPPORTED if an element is beyond what F16 holds, 65504
      */
     public void save(Path path, RowType as) throws IOException {
+        save(path, as, AtomicFile.Existing.REPLACE);
+    }
+
+    /**
+     * The same, replacing an existing file or not.
+     *
+     * @throws java.nio.file.FileAlreadyExistsException if the file exists and is to be kept
+     */
+    public void save(Path path, RowType as, AtomicFile.Existing existing) throws IOException {
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment data = converted(as, scratch);
             SafetensorsWriter.write(
                     path,
-                    AtomicFile.Existing.REPLACE,
+                    existing,
                     DigestFiles.metadata(this, data),
                     new SafetensorsWriter.Entry(
                             DigestFiles.TENSOR, ElementType.valueOf(as.name()), List.of(rowCount(), (long) width)),

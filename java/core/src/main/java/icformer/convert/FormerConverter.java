@@ -17,10 +17,12 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -155,7 +157,7 @@ public final class FormerConverter {
 
     private ConversionReport run() throws IOException {
         AtomicFile.Existing existing = options.replace() ? AtomicFile.Existing.REPLACE : AtomicFile.Existing.KEEP;
-        AtomicFile.checkTarget(out, existing);
+        AtomicFile.checkTarget(out, existing, inputs());
         try (Arena arena = Arena.ofShared()) {
             FormerConfig config = readConfig();
             Map<String, StoredTensor> weights = Checkpoint.readWeights(checkpoint, arena);
@@ -168,6 +170,20 @@ public final class FormerConverter {
                     tensors.stream().map(this::job).toList(),
                     options.progress());
         }
+    }
+
+    /** Everything in the checkpoint's folder, and the LLM. */
+    private List<Path> inputs() throws IOException {
+        List<Path> inputs = new ArrayList<>();
+        if (options.target() != null) {
+            inputs.add(options.target());
+        }
+        if (Files.isDirectory(checkpoint)) {
+            try (Stream<Path> files = Files.list(checkpoint)) {
+                files.filter(file -> !file.toString().endsWith(".gguf")).forEach(inputs::add);
+            }
+        }
+        return inputs;
     }
 
     private FormerConfig readConfig() throws IOException {

@@ -20,6 +20,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -173,14 +174,20 @@ class QuantizerTest {
     }
 
     @Test
-    void aFileCanReplaceItself() throws IOException {
+    void aFileDoesNotReplaceItself() throws IOException {
         Path file = gguf("self.gguf", List.of("blk.0.attn_q.weight"), 64);
-        assertThatThrownBy(() -> Quantizer.quantize(file, file, Quantizer.Options.of(TensorType.of("q8_0"))))
-                .isInstanceOf(FileAlreadyExistsException.class);
-        Quantizer.quantize(
-                file, file, Quantizer.Options.of(TensorType.of("q8_0")).withReplace(true));
+        Path link = Files.createLink(folder.resolve("link.gguf"), file);
+        for (Path out : List.of(file, link)) {
+            for (boolean replace : new boolean[] {false, true}) {
+                Quantizer.Options options =
+                        Quantizer.Options.of(TensorType.of("q8_0")).withReplace(replace);
+                assertThatThrownBy(() -> Quantizer.quantize(file, out, options))
+                        .isInstanceOf(FileSystemException.class)
+                        .hasMessageContaining("is an input, which is not replaced");
+            }
+        }
         try (GgufFile after = GgufFile.open(file)) {
-            assertThat(after.tensors().getFirst().type().name()).isEqualTo("q8_0");
+            assertThat(after.tensors().getFirst().type().name()).isEqualTo("f32");
         }
     }
 

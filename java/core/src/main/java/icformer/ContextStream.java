@@ -44,7 +44,9 @@ public final class ContextStream {
     public void append(int... more) {
         digester.prepare(more);
         int end = Math.addExact(length, more.length);
-        int[] grown = end > tokens.length ? Arrays.copyOf(tokens, (int) Math.max(Math.min(2L * tokens.length, MAX_LENGTH), end)) : tokens;
+        int[] grown = end > tokens.length
+                ? Arrays.copyOf(tokens, (int) Math.max(Math.min(2L * tokens.length, MAX_LENGTH), end))
+                : tokens;
         System.arraycopy(more, 0, grown, length, more.length); // behind what is in use
         List<Digest> filled = new ArrayList<>();
         for (long first = (long) full.size() * chunkLength; first + chunkLength <= end; first += chunkLength) {

@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import icformer.error.IcfException;
 import icformer.error.Status;
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
@@ -86,7 +86,8 @@ class ContextStreamTest {
     /** A context whose full chunk cannot be digested does not have its tokens, which would come twice when tried again. */
     @Test
     void tokensThatCannotBeDigestedAreNotAdded() throws IOException {
-        Path copy = Files.copy(TestData.former(), Files.createTempDirectory("former-").resolve("former.gguf"));
+        Path copy = Files.copy(
+                TestData.former(), Files.createTempDirectory("former-").resolve("former.gguf"));
         try (Model other = Model.open(TestData.LLM);
                 Digester cut = other.openDigester(
                         copy, TestData.ONE_THREAD.withMaxTableBytes(0).withUseMmap(true))) {

@@ -76,7 +76,8 @@ public record Perplexity(double perplexity, double error, long tokens, int windo
         Perplexity result(int windows) {
             if (Double.isNaN(sum)) {
                 throw new IcfException(
-                        Status.STATE, "the model's logits are not numbers: its weights are damaged, and there is no perplexity");
+                        Status.STATE,
+                        "the model's logits are not numbers: its weights are damaged, and there is no perplexity");
             }
             double mean = sum / count;
             double variance = squares / count - mean * mean;

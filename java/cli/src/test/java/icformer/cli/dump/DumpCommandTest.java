@@ -49,10 +49,14 @@ class DumpCommandTest {
                         golden("qa_chunk48.context_ids"),
                         "--max-chunk",
                         "48",
+                        "--force",
                         "-o",
                         out.toString())
                 .output();
         assertSame(tensor(out, "digest"), goldenFloats("qa_chunk48.digest"));
+        assertThat(Cli.runPair("dump", "digest", "--tokens", golden("qa.context_ids"), "-o", out.toString())
+                        .failure())
+                .contains("--force replaces it");
     }
 
     @Test

@@ -1,6 +1,10 @@
 # cmake -DFOLDER=… -DGGML_FILES=… -DGGML_FOLDER=… -P collect.cmake: puts ggml's libraries, those named and those that lie in
-# GGML_FOLDER, beside libicf.so in FOLDER, and writes files.txt: "SHA-256  name" of every file there, for `sha256sum -c`.
+# GGML_FOLDER, beside libicf.so in FOLDER, and writes files.txt: "SHA-256  name" of every file it has put there, for
+# `sha256sum -c`. What an earlier build has put there and this one does not is removed.
 cmake_minimum_required(VERSION 3.22)
+include("${CMAKE_CURRENT_LIST_DIR}/owned.cmake")
+icf_own_folder("${FOLDER}")
+icf_owned_files("${FOLDER}" earlier)
 if(GGML_FOLDER)
   file(GLOB built "${GGML_FOLDER}/libggml*.so*")
   list(APPEND GGML_FILES ${built})
@@ -24,8 +28,7 @@ endforeach()
 
 list(REMOVE_DUPLICATES names)
 list(SORT names)
-file(GLOB present RELATIVE "${FOLDER}" "${FOLDER}/*")
-foreach(name IN LISTS present)
+foreach(name IN LISTS earlier)
   if(NOT name IN_LIST names)
     file(REMOVE "${FOLDER}/${name}") # of another ggml
   endif()

@@ -22,8 +22,8 @@
  *            whoever loads this library has to set it before.
  * Time       No call runs longer than one chunk, or one batch of at most n_batch rows: loops over a long context,
  *            progress and cancellation belong to the caller.
- * Layout     Rows are contiguous float vectors of the model's embedding width n_embd, row after row; sizes of buffers are
- *            counted in elements of their type. Structs that begin with `struct_size` are given to their *_init
+ * Layout     Rows are contiguous float vectors of the model's embedding width n_embd, row after row, of numbers up to 1e18:
+ *            what a norm cannot square is ICF_ERROR_ARGUMENT. Sizes of buffers are counted in elements of their type. Structs that begin with `struct_size` are given to their *_init
  *            function, or have the field set to their sizeof, before use.
  */
 #ifndef ICF_H
@@ -522,7 +522,7 @@ ICF_API icf_status icf_session_get_hidden(const icf_session *session, long long 
 ICF_API void icf_sampling_init(icf_sampling *sampling);
 
 /* Chooses a token from the logits of the last row. `sampling` NULL: greedy. The session is not changed: append the token to
- * go on. A device with a memory of its own chooses the most likely tokens there, greedy or with top-k and without a
+ * go on. ICF_ERROR_STATE where a logit is not a number. A device with a memory of its own chooses the most likely tokens there, greedy or with top-k and without a
  * repetition penalty: the other logits stay where they are, and among equals any may be taken. */
 ICF_API icf_status icf_session_sample(const icf_session *session, const icf_sampling *sampling, int32_t *token,
                                       icf_error *error);

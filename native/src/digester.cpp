@@ -8,6 +8,9 @@
 #include "formers/plain.h"
 #include "utf8.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace icf {
 
 // Longest chunk of one call: attention's mask and scores grow with it.
@@ -17,13 +20,23 @@ static int choose_device(int device, const Model * model) {
     return resolve_device(device == -1 && model ? model->device() : device);
 }
 
+// A row that is looked at without a computation, in memory of our own: in a map of the file it could be gone.
+static std::vector<float> copy_row(const ggml_tensor * tensor) {
+    std::vector<float> row(tensor ? static_cast<size_t>(ggml_nelements(tensor)) : 0);
+    if (tensor) {
+        ggml_backend_tensor_get(tensor, row.data(), 0, ggml_nbytes(tensor));
+    }
+    return row;
+}
+
 Digester::Digester(const std::string & path, std::shared_ptr<const Model> model, const icf_digester_options & options)
     : file_(std::make_shared<GgufFile>(path)), params_(read_former_params(*file_)), model_(std::move(model)),
       device_(choose_device(options.device, model_.get())),
       store_(
           file_, device_, options.use_mmap == 1, false, nullptr,
           [](const std::string & name) { return !is_adapter_tensor(name); }, former_layout(params_, device_at(device_))),
-      weights_(load_former_weights(store_, params_)), backend_(device_, options.n_threads),
+      weights_(load_former_weights(store_, params_)), marker_ft_(copy_row(weights_.marker_ft)),
+      marker_ae_(copy_row(weights_.marker_ae)), backend_(device_, options.n_threads),
       fingerprint_(fingerprint_of(*file_, params_)) {
     if (model_) {
         check_target(*file_, params_, *model_);
@@ -38,15 +51,30 @@ Digester::Digester(const std::string & path, std::shared_ptr<const Model> model,
     }
 }
 
-// What is kept of a context is as precise as the former's weights: F32 beside F32, else F16.
+// Whether a bias alone takes keys or values out of the range of F16, with room for what it is added to.
+static bool has_large_bias(const FormerWeights & weights) {
+    for (const FormerLayer & layer : weights.layers) {
+        for (const ggml_tensor * bias : {layer.bk, layer.bv}) {
+            const std::vector<float> values = copy_row(bias);
+            if (std::any_of(values.begin(), values.end(), [](float x) { return std::fabs(x) > 16384; })) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// What is kept of a context is as precise as the former's weights: F32 beside F32, else F16 where that can hold it.
 std::unique_ptr<Former> Digester::choose_former(int32_t method) const {
     if (method != ICF_METHOD_FAST && method != ICF_METHOD_PLAIN) {
         fail(ICF_ERROR_ARGUMENT, "there is no method %d", method);
     }
-    FormerParts parts = {params_, weights_, backend_, store_.main_type() != GGML_TYPE_F32, nullptr};
+    FormerParts parts = {params_, weights_, backend_, store_.main_type() != GGML_TYPE_F32 && !has_large_bias(weights_),
+                         nullptr};
     if (model_) {
         parts.embed = [model = model_.get()](const int32_t * tokens, long long n, float * rows) {
             model->embed(tokens, n, rows);
+            check_rows(rows, n, model->params().n_embd);
         };
     }
     const Kernels * kernels = PackedFormer::kernels_for(backend_);
@@ -125,6 +153,7 @@ void Digester::run_batch(const int32_t * tokens, const long long * ends, long lo
 
 void Digester::run_rows(const float * embeddings, long long n, float * rows) {
     check_length(n);
+    check_rows(embeddings, n, params_.n_embd);
     store_.check_unchanged();
     former_->run_rows(embeddings, static_cast<int>(n), rows);
 }
@@ -133,11 +162,11 @@ void Digester::marker(int32_t marker, float * row) const {
     if (marker != ICF_MARKER_FT && marker != ICF_MARKER_AE) {
         fail(ICF_ERROR_ARGUMENT, "there is no marker %d", marker);
     }
-    const ggml_tensor * tensor = marker == ICF_MARKER_FT ? weights_.marker_ft : weights_.marker_ae;
-    if (!tensor) {
+    const std::vector<float> & values = marker == ICF_MARKER_FT ? marker_ft_ : marker_ae_;
+    if (values.empty()) {
         fail(ICF_ERROR_UNSUPPORTED, "%s: it has no marker %s", file_->path().c_str(), marker == ICF_MARKER_FT ? "FT" : "AE");
     }
-    ggml_backend_tensor_get(tensor, row, 0, ggml_nbytes(tensor));
+    std::copy(values.begin(), values.end(), row);
 }
 
 } // namespace icf

@@ -38,6 +38,8 @@ private:
     int device_;
     TensorStore store_;
     FormerWeights weights_;
+    std::vector<float> marker_ft_; // copies; empty where the former has none
+    std::vector<float> marker_ae_;
     Backend backend_;
     long long fingerprint_;
     std::unique_ptr<Former> former_;

@@ -19,9 +19,13 @@ private:
 // Over the texts of tokenizer.ggml.tokens, each followed by a byte 0xFF; 0 for a file without them.
 long long hash_vocabulary(const GgufFile & file);
 
-// The same for every quantisation: sizes, vocabulary and norms, which stay F32 whatever the matrices are quantised to.
+// The same for every quantisation: parameters, vocabulary, names and shapes of tensors, and the vectors, which stay F32
+// whatever the matrices are quantised to. Of a former also its reader.
 long long fingerprint_of(const GgufFile & file, const DecoderParams & params, long long vocab_hash);
 long long fingerprint_of(const GgufFile & file, const FormerParams & params);
+
+// Of these weights and no others: `fingerprint`, with every tensor's type and a sample of its bytes.
+long long weights_fingerprint(const GgufFile & file, long long fingerprint);
 
 // Not FNV-1a but eight bytes at a time: what it is taken of may be gigabytes long.
 uint64_t checksum(const char * bytes, size_t count);

@@ -6,6 +6,7 @@
 #include "work.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -68,6 +69,17 @@ static bool stays_on_host(const std::string & name, int n_host_layers, int n_lay
     return name == "token_embd.weight" || (layer >= 0 ? layer < n_host_layers : n_host_layers == n_layer);
 }
 
+// ---- Rows ----
+
+void check_rows(const float * rows, long long n_rows, int n_embd) {
+    for (long long i = 0; i < n_rows * n_embd; i++) {
+        if (!(std::fabs(rows[i]) <= max_element)) {
+            fail(ICF_ERROR_ARGUMENT, "element %lld of row %lld is %g: numbers up to %g are possible", i % n_embd, i / n_embd,
+                 static_cast<double>(rows[i]), static_cast<double>(max_element));
+        }
+    }
+}
+
 // ---- Opening ----
 
 Model::Model(const std::string & path, int device, bool use_mmap, bool repack, int n_gpu_layers)
@@ -76,7 +88,8 @@ Model::Model(const std::string & path, int device, bool use_mmap, bool repack, i
       store_(file_, device_, use_mmap, repack,
              [this](const std::string & name) { return stays_on_host(name, n_host_layers_, params_.n_layer); }),
       weights_(load_decoder_weights(store_, params_)), repacked_(repack), packed_(best_kernels()),
-      vocab_hash_(hash_vocabulary(*file_)), fingerprint_(fingerprint_of(*file_, params_, vocab_hash_)) {
+      vocab_hash_(hash_vocabulary(*file_)), fingerprint_(fingerprint_of(*file_, params_, vocab_hash_)),
+      weights_fingerprint_(icf::weights_fingerprint(*file_, fingerprint_)) {
     copy_shared_tensors();
     if (repacked_ && n_host_layers_ > 0) {
         pack_matrices();

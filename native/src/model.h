@@ -31,7 +31,8 @@ public:
     // What of it adapters may change.
     AdapterTarget adapter_target() const;
     long long vocab_hash() const { return vocab_hash_; }
-    long long fingerprint() const { return fingerprint_; }
+    long long fingerprint() const { return fingerprint_; } // the same for every quantisation
+    long long weights_fingerprint() const { return weights_fingerprint_; }
 
     void describe(icf_model_info & info) const;
 
@@ -59,7 +60,13 @@ private:
     mutable ComputationPool computations_;
     long long vocab_hash_;
     long long fingerprint_;
+    long long weights_fingerprint_;
 };
+
+// ICF_ERROR_ARGUMENT unless the elements of rows [n_rows, n_embd] are numbers of at most this magnitude: the sum of the squares
+// of larger ones, by which a norm divides, is infinite, and they would act as zeros.
+constexpr float max_element = 1e18f;
+void check_rows(const float * rows, long long n_rows, int n_embd);
 
 // Layers of `layer_bytes` each, with their cache, that fit into `free` bytes beside `other_bytes`; all where `free` is 0, that
 // is unknown. Some of the memory is left for a former and for whoever else computes there.

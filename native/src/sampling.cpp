@@ -51,10 +51,11 @@ void keep_top_k(std::vector<Candidate> & candidates, size_t k) {
     }
 }
 
-void softmax(std::vector<Candidate> & sorted) {
+// The largest logit is subtracted before the temperature divides, so that none of it overflows.
+void softmax(std::vector<Candidate> & sorted, double temperature) {
     double sum = 0;
     for (Candidate & c : sorted) {
-        c.probability = std::exp(static_cast<double>(c.logit) - static_cast<double>(sorted[0].logit));
+        c.probability = std::exp((static_cast<double>(c.logit) - static_cast<double>(sorted[0].logit)) / temperature);
         sum += c.probability;
     }
     for (Candidate & c : sorted) {
@@ -119,6 +120,15 @@ void check_sampling(const icf_sampling & s) {
     }
 }
 
+void check_logits(const float * logits, int n_vocab) {
+    for (int32_t i = 0; i < n_vocab; i++) {
+        if (std::isnan(logits[i])) {
+            fail(ICF_ERROR_STATE,
+                 "the logit of token %d is not a number: the model's weights or the rows it has read are damaged", i);
+        }
+    }
+}
+
 bool penalises(const icf_sampling & s, size_t n_recent) {
     return s.repetition_penalty != 1.0f && n_recent > 0;
 }
@@ -154,14 +164,11 @@ int32_t draw_among(std::vector<Candidate> & candidates, const icf_sampling & s, 
     if (s.temperature == 0) {
         return std::min_element(candidates.begin(), candidates.end(), more_likely)->token;
     }
-    for (Candidate & c : candidates) {
-        c.logit /= s.temperature;
-    }
     keep_top_k(candidates, static_cast<size_t>(s.top_k));
     if (!std::isfinite(candidates[0].logit)) {
         return candidates[0].token;
     }
-    softmax(candidates);
+    softmax(candidates, static_cast<double>(s.temperature));
     keep_top_p(candidates, static_cast<double>(s.top_p));
     keep_min_p(candidates, static_cast<double>(s.min_p));
     return pick(candidates, uniform(s.seed, position));

@@ -12,6 +12,9 @@ namespace icf {
 // ICF_ERROR_ARGUMENT names a value out of its range.
 void check_sampling(const icf_sampling & sampling);
 
+// ICF_ERROR_STATE unless every logit is a number: nothing can be chosen among what is none. Infinities are numbers here.
+void check_logits(const float * logits, int n_vocab);
+
 // The most likely of n_vocab tokens, the lowest id among equals; NaN counts as least.
 int32_t most_likely(const float * logits, int n_vocab);
 

@@ -87,13 +87,19 @@ void Session::append_rows(const void * rows, int32_t type, long long n, long lon
         fail(ICF_ERROR_ARGUMENT, "rows of type %d: f32 and f16 are possible", type);
     }
     const size_t count = static_cast<size_t>(n) * model_->params().n_embd;
-    append(nullptr, n, n_outputs, outputs, [&](float * target) {
-        if (type == ICF_TYPE_F32) {
-            memcpy(target, rows, count * sizeof(float));
-        } else {
-            ggml_fp16_to_fp32_row(static_cast<const ggml_fp16_t *>(rows), target, static_cast<int64_t>(count));
-        }
-    });
+    if (type == ICF_TYPE_F16) {
+        std::vector<float> wide(count);
+        ggml_fp16_to_fp32_row(static_cast<const ggml_fp16_t *>(rows), wide.data(), static_cast<int64_t>(count));
+        append_floats(wide.data(), n, n_outputs, outputs);
+    } else {
+        append_floats(static_cast<const float *>(rows), n, n_outputs, outputs);
+    }
+}
+
+void Session::append_floats(const float * rows, long long n, long long n_outputs, int32_t outputs) {
+    check_rows(rows, n, model_->params().n_embd);
+    const size_t count = static_cast<size_t>(n) * model_->params().n_embd;
+    append(nullptr, n, n_outputs, outputs, [&](float * target) { memcpy(target, rows, count * sizeof(float)); });
 }
 
 void Session::check_append(long long n, long long n_outputs, int32_t outputs) const {
@@ -306,6 +312,7 @@ int32_t Session::sample(const icf_sampling & sampling) const {
         return draw_among(candidates_, sampling, length());
     }
     const float * last = logits(std::max(0LL, timeline_.n_outputs - 1), 1);
+    check_logits(last, model_->params().n_vocab);
     return draw(last, model_->params().n_vocab, sampling, timeline_.tokens.data() + timeline_.tokens.size() - n_recent,
                 n_recent, length(), candidates_);
 }
@@ -323,10 +330,10 @@ bool Session::sample_there(const icf_sampling & sampling) const {
 // Of the model and of what changes it.
 long long Session::fingerprint() const {
     if (adapters_.empty()) {
-        return model_->fingerprint();
+        return model_->weights_fingerprint();
     }
     Hash hash;
-    hash.add(model_->fingerprint());
+    hash.add(model_->weights_fingerprint());
     for (const ActiveAdapter & active : adapters_) {
         hash.add(active.adapter->fingerprint());
         hash.add(&active.factor, sizeof(active.factor));

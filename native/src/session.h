@@ -57,6 +57,7 @@ private:
     };
 
     void append(const int32_t * tokens, long long n, long long n_outputs, int32_t outputs, const FillRows & fill);
+    void append_floats(const float * rows, long long n, long long n_outputs, int32_t outputs);
     void check_append(long long n, long long n_outputs, int32_t outputs) const;
     void build(const DecodeShape & shape);
     void give_back();

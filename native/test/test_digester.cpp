@@ -230,6 +230,34 @@ static void files_that_change() {
     CHECK_OK(icf_digester_run_rows(read.get(), context.data(), 3, rows.data(), 16, &check_error));
 }
 
+// The markers are copies: touching a page beyond the end of a shortened file would end the process.
+static void markers_of_a_file_that_is_cut() {
+    GgufBuilder file = tiny_former();
+    const std::vector<float> ft = Random(6).floats(8);
+    file.add_floats("marker_ft.weight", {8}, ft);
+    const std::string path = folder.write("cut.gguf", file.build());
+    const DigesterPtr digester = open_method(path, ICF_METHOD_PLAIN, 1, 1);
+    std::filesystem::resize_file(path, 0);
+    std::vector<float> row(8);
+    CHECK_OK(icf_digester_marker(digester.get(), ICF_MARKER_FT, row.data(), 8, &check_error));
+    CHECK(row == ft);
+}
+
+// What a norm cannot square is refused by every method, and not taken for zeros by some.
+static void rows_that_are_no_numbers() {
+    const std::string path = folder.write("rows.gguf", tiny_former().build());
+    for (int32_t method : {ICF_METHOD_FAST, ICF_METHOD_PLAIN}) {
+        const DigesterPtr digester = open_method(path, method, 1, 1);
+        std::vector<float> rows(16);
+        for (float value : {2e19f, -3e38f, INFINITY, std::nanf("")}) {
+            std::vector<float> context = Random(5).floats(3 * 8);
+            context[9] = value;
+            CHECK_STATUS(ICF_ERROR_ARGUMENT,
+                         icf_digester_run_rows(digester.get(), context.data(), 3, rows.data(), 16, &check_error));
+        }
+    }
+}
+
 int main() {
     RUN(every_fixture);
     RUN(threads_and_maps);
@@ -239,6 +267,8 @@ int main() {
     RUN(markers);
     RUN(description);
     RUN(targets);
+    RUN(rows_that_are_no_numbers);
+    RUN_ON_CPU(markers_of_a_file_that_is_cut);
     RUN_ON_CPU(files_that_change); // elsewhere weights are copies
     return check_result();
 }

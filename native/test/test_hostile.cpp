@@ -3,6 +3,8 @@
 #include "child.h"
 #include "gguf_builder.h"
 
+#include <algorithm>
+#include <cmath>
 #include <set>
 
 #include <fcntl.h>
@@ -695,7 +697,11 @@ static void use(icf_model * model) {
     icf_sampling sampling;
     icf_sampling_init(&sampling);
     sampling.temperature = 1;
-    CHECK(icf_session_sample(session, &sampling, &token, nullptr) == ICF_OK && token >= 0 && token < info.n_vocab);
+    std::vector<float> logits(static_cast<size_t>(info.n_vocab));
+    CHECK(icf_session_get_logits(session, 0, 1, logits.data(), info.n_vocab, nullptr) == ICF_OK);
+    const bool numbers = std::none_of(logits.begin(), logits.end(), [](float x) { return std::isnan(x); });
+    const icf_status status = icf_session_sample(session, &sampling, &token, nullptr);
+    CHECK(numbers ? status == ICF_OK && token >= 0 && token < info.n_vocab : status == ICF_ERROR_STATE);
     icf_session_close(session);
 }
 

@@ -102,6 +102,22 @@ static void products_of_strange_rows() {
     }
 }
 
+// A row of nothing but the least of numbers is one of zeros, as in ggml.
+static void products_of_tiny_rows() {
+    Random random(7);
+    Q8Matrix weights(random, 64, 20);
+    PackedMatrix matrix(*kernels, &weights.tensor);
+    matrix.pack(&weights.tensor, 0, matrix.n_tiles());
+    for (float value : {3e-40f, -1e-45f, 1e-38f, 3e-37f}) {
+        std::vector<float> rows(2 * 64, 0.0f);
+        rows[5] = value;
+        rows[64] = value;
+        for (float y : multiply(matrix, rows, 2)) {
+            CHECK(y == 0);
+        }
+    }
+}
+
 static void what_can_be_packed() {
     Random random(3);
     Q8Matrix weights(random, 32, 2);
@@ -307,6 +323,7 @@ int main() {
         kernels = table;
         RUN(products);
         RUN(products_of_strange_rows);
+        RUN(products_of_tiny_rows);
         RUN(products_as_in_plain_cpp);
         RUN(what_can_be_packed);
         RUN(low_rank);

@@ -63,6 +63,35 @@ static void fingerprints() {
     GgufBuilder vocabulary = base;
     vocabulary.set_texts("tokenizer.ggml.tokens", tiny_vocabulary(15)).set_u32("llama.vocab_size", 16);
     CHECK(fingerprint(base) != fingerprint(vocabulary));
+    GgufBuilder rope = base; // the same weights read another way
+    rope.set_f32("llama.rope.freq_base", 12345.0f);
+    CHECK(fingerprint(base) != fingerprint(rope));
+    GgufBuilder layer_norm = base;
+    layer_norm.tensor("blk.0.attn_norm.weight").data.replace(0, 4, bytes_of(0.25f));
+    CHECK(fingerprint(base) != fingerprint(layer_norm));
+}
+
+// A state is of these weights alone: not of another quantisation, nor of a fine-tune that shares the norms.
+static void states_of_other_weights() {
+    const GgufBuilder base = tiny_decoder();
+    GgufBuilder tuned = base;
+    tuned.tensor("blk.0.ffn_up.weight").data.replace(0, 4, bytes_of(0.25f));
+    GgufBuilder rope = base;
+    rope.set_f32("llama.rope.freq_base", 12345.0f);
+    CHECK_EQUAL(fingerprint(base), fingerprint(tuned));
+    const ModelPtr model = open_model(folder.write("base.gguf", base.build()));
+    const SessionPtr session = open_session(model.get());
+    const int32_t tokens[] = {1, 2};
+    CHECK_OK(icf_session_append_tokens(session.get(), tokens, 2, 1, ICF_OUTPUT_LOGITS, &check_error));
+    std::vector<char> state(static_cast<size_t>(icf_session_state_bytes(session.get())));
+    long long written = 0;
+    CHECK_OK(icf_session_save_state(session.get(), state.data(), (long long)state.size(), &written, &check_error));
+    CHECK_OK(icf_session_restore_state(session.get(), state.data(), written, &check_error));
+    for (const GgufBuilder & file : {tuned, rope}) {
+        const ModelPtr other = open_model(folder.write("other.gguf", file.build()));
+        const SessionPtr reader = open_session(other.get());
+        CHECK_STATUS(ICF_ERROR_MISMATCH, icf_session_restore_state(reader.get(), state.data(), written, &check_error));
+    }
 }
 
 static void embeddings() {
@@ -153,6 +182,7 @@ int main() {
     RUN(description);
     RUN(long_names);
     RUN(fingerprints);
+    RUN(states_of_other_weights);
     RUN(embeddings);
     RUN(every_type_of_weights);
     RUN(layers_on_a_device);

@@ -258,6 +258,14 @@ static void a_draw_needs_the_most_likely_only() {
     }
 }
 
+// The largest logit is subtracted before the temperature divides: what would overflow does not make all alike.
+static void a_temperature_near_zero_is_greedy() {
+    for (float temperature : {1e-38f, 1e-45f, 1e-30f}) {
+        CHECK_EQUAL(2, draw_one({5.0f, 7.0f, 9.0f, 8.0f}, setting(temperature)));
+        CHECK_EQUAL(1, draw_one({-9.0f, -7.0f, -8.0f}, setting(temperature)));
+    }
+}
+
 static void a_device_does_not_choose_what_is_no_number() {
     const Backend backend(0, 1);
     DeviceSampling sampling(backend);
@@ -276,6 +284,7 @@ int main() {
     RUN(determinism);
     RUN(penalties);
     RUN(strange_logits);
+    RUN(a_temperature_near_zero_is_greedy);
     RUN(ranges);
     RUN(a_device_chooses_the_most_likely);
     RUN(a_draw_needs_the_most_likely_only);

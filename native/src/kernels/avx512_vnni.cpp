@@ -82,7 +82,7 @@ template <int group> ICF_TARGET void pack_block(const float * x, RowsBlock<group
     const __m512 a = _mm512_loadu_ps(x);
     const __m512 b = _mm512_loadu_ps(x + 16);
     const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
-    const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+    const float inverse = largest > least_scaled ? 127.0f / largest : 0.0f;
     const __m512 sa = _mm512_mul_ps(a, _mm512_set1_ps(inverse));
     const __m512 sb = _mm512_mul_ps(b, _mm512_set1_ps(inverse));
     const __mmask16 na = _mm512_cmp_ps_mask(sa, sa, _CMP_ORD_Q); // elements that are numbers

@@ -15,6 +15,10 @@ namespace icf {
 // Both sides are quantised in blocks of 32 along the input dimension, as ggml's Q8_0 is.
 const int block_length = 32;
 
+// A block whose largest element is no larger has a scale that F16 rounds to 0, and is one of zeros, as ggml's Q8_0 has it. The
+// inverse of that scale would overflow for the least of them.
+const float least_scaled = 1e-30f;
+
 struct MatrixShape {
     int n_in; // a multiple of block_length
     int n_out;

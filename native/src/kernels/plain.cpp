@@ -39,7 +39,7 @@ void pack_block(const float * x, BlockQ8 & block) {
     for (int i = 0; i < block_length; i++) {
         largest = std::max(largest, std::fabs(x[i]));
     }
-    const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+    const float inverse = largest > least_scaled ? 127.0f / largest : 0.0f;
     bool all_numbers = true;
     for (int i = 0; i < block_length; i++) {
         const float scaled = x[i] * inverse;

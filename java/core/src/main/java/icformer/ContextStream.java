@@ -21,6 +21,9 @@ import java.util.List;
  * for its rows alone. For one thread at a time; the digester must stay open.
  */
 public final class ContextStream {
+    /** Longest array of every virtual machine. */
+    private static final int MAX_LENGTH = Integer.MAX_VALUE - 8;
+
     private final Digester digester;
     private final int chunkLength;
     private final List<Digest> full = new ArrayList<>();
@@ -33,21 +36,25 @@ public final class ContextStream {
     }
 
     /**
-     * Adds tokens to the context, and digests the chunks that they fill.
+     * Adds tokens to the context, and digests the chunks that they fill. After a failure the context is as it was before the
+     * call.
      *
      * @throws icformer.error.IcfException of status ARGUMENT, with nothing added, if a token is not of the vocabulary
      */
     public void append(int... more) {
         digester.prepare(more);
-        int[] grown = length + more.length > tokens.length
-                ? Arrays.copyOf(tokens, Math.max(2 * tokens.length, Math.addExact(length, more.length)))
+        int end = Math.addExact(length, more.length);
+        int[] grown = end > tokens.length
+                ? Arrays.copyOf(tokens, (int) Math.max(Math.min(2L * tokens.length, MAX_LENGTH), end))
                 : tokens;
-        System.arraycopy(more, 0, grown, length, more.length);
-        tokens = grown;
-        length += more.length;
-        while ((full.size() + 1) * (long) chunkLength <= length) {
-            full.add(digest(full.size() * chunkLength, chunkLength));
+        System.arraycopy(more, 0, grown, length, more.length); // behind what is in use
+        List<Digest> filled = new ArrayList<>();
+        for (long first = (long) full.size() * chunkLength; first + chunkLength <= end; first += chunkLength) {
+            filled.add(digest(grown, (int) first, chunkLength));
         }
+        full.addAll(filled);
+        tokens = grown;
+        length = end;
     }
 
     /** Tokens of the context. */
@@ -65,12 +72,12 @@ public final class ContextStream {
         List<Digest> parts = new ArrayList<>(full);
         int first = full.size() * chunkLength;
         if (first < length) {
-            parts.add(digest(first, length - first));
+            parts.add(digest(tokens, first, length - first));
         }
         return join(parts);
     }
 
-    private Digest digest(int first, int count) {
+    private Digest digest(int[] tokens, int first, int count) {
         return digester.digest(
                 Arrays.copyOfRange(tokens, first, first + count),
                 DigestOptions.defaults().withMaxChunk(DigestOptions.ONE_CHUNK));

@@ -125,11 +125,20 @@ public final class Digest {
      * @throws IcfException of status UNSUPPORTED if an element is beyond what F16 holds, 65504
      */
     public void save(Path path, RowType as) throws IOException {
+        save(path, as, AtomicFile.Existing.REPLACE);
+    }
+
+    /**
+     * The same, replacing an existing file or not.
+     *
+     * @throws java.nio.file.FileAlreadyExistsException if the file exists and is to be kept
+     */
+    public void save(Path path, RowType as, AtomicFile.Existing existing) throws IOException {
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment data = converted(as, scratch);
             SafetensorsWriter.write(
                     path,
-                    AtomicFile.Existing.REPLACE,
+                    existing,
                     DigestFiles.metadata(this, data),
                     new SafetensorsWriter.Entry(
                             DigestFiles.TENSOR, ElementType.valueOf(as.name()), List.of(rowCount(), (long) width)),
@@ -137,16 +146,15 @@ public final class Digest {
         }
     }
 
-    /** Maps a digest file, for as long as the digest is used. */
+    /** Reads a digest file into memory that lasts as long as the digest is used. */
     public static Digest load(Path path) throws IOException {
         return load(path, Arena.ofAuto());
     }
 
     /**
-     * Maps a digest file: its rows are used where they lie on the disk. The file must not be truncated or overwritten in
-     * place meanwhile; the process would be killed. Replacing it by another of its name, as {@link #save} does, is safe.
+     * Reads a digest file. What becomes of the file afterwards does not matter.
      *
-     * @param arena ends the mapping
+     * @param arena owns the memory of the rows
      * @throws IOException if the file is missing, is no digest, or its rows are not those it was saved with: see
      *     {@link icformer.error.ModelFileException}
      */

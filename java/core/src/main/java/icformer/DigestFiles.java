@@ -10,7 +10,9 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +24,9 @@ final class DigestFiles {
 
     private static final String FORMAT = "icformer-digest";
     private static final String VERSION = "1";
+    private static final long MAX_WIDTH = 1 << 20;
+    /** Bytes that are hashed at once. */
+    private static final int PART = 1 << 20;
 
     private DigestFiles() {}
 
@@ -41,7 +46,7 @@ final class DigestFiles {
         return strings;
     }
 
-    /** Maps a digest file and checks all it says. */
+    /** Reads a digest file and checks all it says. */
     static Digest load(Path path, Arena arena) throws IOException {
         Safetensors file = Safetensors.open(path, arena);
         Map<String, String> strings = file.metadata();
@@ -56,15 +61,18 @@ final class DigestFiles {
         }
         StoredTensor tensor = file.onlyTensor();
         RowType type = rowType(path, tensor);
-        if (!tensor.name().equals(TENSOR) || tensor.shape().size() != 2 || tensor.elements() == 0) {
+        if (!tensor.name().equals(TENSOR)
+                || tensor.shape().size() != 2
+                || tensor.elements() == 0
+                || tensor.rowLength() > MAX_WIDTH) {
             throw damaged(path, "must hold rows [rows, width] named digest");
         }
-        int width = Math.toIntExact(tensor.rowLength());
+        int width = (int) tensor.rowLength();
         List<Digest.Chunk> chunks = chunks(path, string(path, strings, "chunks"));
         if (chunks.isEmpty() || tensor.rows() % chunks.size() != 0) {
             throw damaged(path, "has %d rows for %d chunks".formatted(tensor.rows(), chunks.size()));
         }
-        if (!Hashes.sha256(tensor.bytes()).equals(string(path, strings, "rows_sha256"))) {
+        if (!sha256(tensor).equals(string(path, strings, "rows_sha256"))) {
             throw damaged(path, "is damaged: its rows are not those it was saved with");
         }
         Digest.Origin origin = new Digest.Origin(
@@ -73,7 +81,19 @@ final class DigestFiles {
                 string(path, strings, "former_name"),
                 fingerprint(path, string(path, strings, "former_fingerprint")),
                 string(path, strings, "context_sha256"));
-        return new Digest(tensor.bytes(), type, width, chunks, origin);
+        return new Digest(tensor.read(arena), type, width, chunks, origin);
+    }
+
+    /** Of the rows as they lie in the file: memory is taken for those alone that are what the file says. */
+    private static String sha256(StoredTensor rows) throws IOException {
+        MessageDigest hash = Hashes.sha256();
+        byte[] part = new byte[PART];
+        for (long first = 0; first < rows.byteSize(); first += PART) {
+            int count = (int) Math.min(PART, rows.byteSize() - first);
+            rows.read(first, MemorySegment.ofArray(part).asSlice(0, count));
+            hash.update(part, 0, count);
+        }
+        return HexFormat.of().formatHex(hash.digest());
     }
 
     private static RowType rowType(Path path, StoredTensor tensor) throws IOException {

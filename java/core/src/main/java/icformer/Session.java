@@ -212,6 +212,7 @@ public final class Session implements AutoCloseable {
     public void append(int[] tokens, Outputs outputs) {
         handle.enter();
         try {
+            checkTokens(tokens);
             dropReader();
             appendTokens(tokens, outputs);
         } finally {
@@ -303,7 +304,7 @@ public final class Session implements AutoCloseable {
 
     private void check(Prompt.Part part) {
         switch (part) {
-            case Prompt.Tokens _ -> {} // the native library knows the vocabulary
+            case Prompt.Tokens tokens -> checkTokens(tokens.shared());
             case Prompt.Digested(Digest digest) -> {
                 checkOrigin(digest);
                 checkRows(digest.rows(), digest.type(), digest.rowCount());
@@ -360,6 +361,18 @@ public final class Session implements AutoCloseable {
                         kept.rows(),
                         kept.logits(),
                         kept.hidden()));
+    }
+
+    /** Of all batches, before the first of them replaces the outputs. */
+    private void checkTokens(int[] tokens) {
+        int vocabulary = model.info().vocabularySize();
+        for (int i = 0; i < tokens.length; i++) {
+            if (tokens[i] < 0 || tokens[i] >= vocabulary) {
+                throw new IcfException(
+                        Status.ARGUMENT,
+                        "token %d at position %d is not in the vocabulary of %d".formatted(tokens[i], i, vocabulary));
+            }
+        }
     }
 
     private void checkRows(MemorySegment rows, RowType type, long count) {

@@ -7,6 +7,9 @@ import icformer.error.IcfException;
 import icformer.error.Status;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
@@ -78,6 +81,24 @@ class ContextStreamTest {
                         IcfException.class, e -> assertThat(e.status()).isEqualTo(Status.ARGUMENT));
 
         assertThat(stream.length()).isEqualTo(1);
+    }
+
+    /** A context whose full chunk cannot be digested does not have its tokens, which would come twice when tried again. */
+    @Test
+    void tokensThatCannotBeDigestedAreNotAdded() throws IOException {
+        Path copy = Files.copy(
+                TestData.former(), Files.createTempDirectory("former-").resolve("former.gguf"));
+        try (Model other = Model.open(TestData.LLM);
+                Digester cut = other.openDigester(
+                        copy, TestData.ONE_THREAD.withMaxTableBytes(0).withUseMmap(true))) {
+            ContextStream stream = cut.openStream();
+            stream.append(5, 6);
+            Files.setLastModifiedTime(copy, FileTime.fromMillis(0));
+            int[] chunk = new int[cut.info().chunkLength()];
+
+            assertThatThrownBy(() -> stream.append(chunk)).isInstanceOf(IcfException.class);
+            assertThat(stream.length()).isEqualTo(2);
+        }
     }
 
     @Test

@@ -74,13 +74,15 @@ class DigestTest {
         assertThat(folder).isDirectoryContaining("glob:**.safetensors").isDirectoryNotContaining("glob:**.part");
     }
 
+    /** Nothing that is done to the file later reaches the rows, be it a cut that would end the process in a map of it. */
     @Test
-    void rowsOfAFileLieOnTheDisk() throws IOException {
+    void rowsOfAFileAreReadOnce() throws IOException {
         digest.save(file);
         try (Arena arena = Arena.ofConfined()) {
             Digest loaded = Digest.load(file, arena);
+            Files.write(file, new byte[0]);
 
-            assertThat(loaded.rows().isMapped()).isTrue();
+            assertThat(loaded.rows().mismatch(digest.rows())).isEqualTo(-1);
             assertThat(loaded.rows().address() % 64).isZero();
             assertThat(loaded.rows().scope()).isEqualTo(arena.scope());
         }

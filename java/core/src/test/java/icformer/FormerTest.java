@@ -53,7 +53,7 @@ class FormerTest {
             assertThatThrownBy(() -> model.openDigester(bare)).isInstanceOf(ModelFileException.class);
             Former former = model.openFormer(bare);
             Digest digest = digester.digest(new int[] {5, 6, 7, 8});
-            assertThat(former.fingerprint()).isEqualTo(digest.origin().formerFingerprint());
+            assertThat(former.fingerprint()).isNotEqualTo(digest.origin().formerFingerprint()); // other tensors
             light.append(ContextPrompt.of(former, model).with(digest, "Why?"));
             heavy.append(ContextPrompt.of(digester, model).with(digest, "Why?"));
             assertThat(light.generate(Sampling.greedy(), 8).text())

@@ -2,7 +2,6 @@ package icformer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import icformer.files.MappedFile;
 import icformer.files.Safetensors;
 import icformer.files.StoredTensor;
 import icformer.internal.json.Json;
@@ -122,7 +121,7 @@ class GoldenTest {
         Path former = TestData.convert(set.checkpoint(), type, null);
         Safetensors inputs = Safetensors.open(set.folder().resolve("inputs.safetensors"), arena);
         Safetensors outputs = Safetensors.open(set.folder().resolve("outputs.safetensors"), arena);
-        MemorySegment context = tensor(inputs, "context").bytes();
+        MemorySegment context = TestData.bytes(tensor(inputs, "context"));
         int compared = 0;
         try (Digester alone = Digester.open(former, TestData.ONE_THREAD)) {
             for (Object item :
@@ -139,7 +138,7 @@ class GoldenTest {
                 assertThat(digest.chunks().toString()).isEqualTo(spans(testCase.get("chunk_spans")));
                 StoredTensor expected = outputs.tensor(name + suffix);
                 if (expected != null) {
-                    double deviation = TestData.relativeL2(digest.rows(), expected.bytes());
+                    double deviation = TestData.relativeL2(digest.rows(), TestData.bytes(expected));
                     check(set.toString(), name, type + " weights, " + suffix.substring(1), deviation, bar);
                     compared++;
                 }
@@ -293,8 +292,7 @@ class GoldenTest {
     private static Digest digest(String name, int maxChunk) {
         Digest digest = digester.digest(
                 ids(name + ".context_ids"), DigestOptions.defaults().withMaxChunk(maxChunk));
-        double deviation = TestData.relativeL2(
-                digest.rows(), tensor(golden, name + ".digest").bytes());
+        double deviation = TestData.relativeL2(digest.rows(), TestData.bytes(tensor(golden, name + ".digest")));
         check("e2e-llama", name, "digest", deviation, DIGEST_BAR);
         return digest;
     }
@@ -366,18 +364,16 @@ class GoldenTest {
     }
 
     private static int[] ids(String name) {
-        return tensor(golden, name).bytes().toArray(ValueLayout.JAVA_INT_UNALIGNED);
+        return TestData.bytes(tensor(golden, name)).toArray(ValueLayout.JAVA_INT_UNALIGNED);
     }
 
     private static float[] floats(String name) {
-        return tensor(golden, name).bytes().toArray(ValueLayout.JAVA_FLOAT);
+        return TestData.bytes(tensor(golden, name)).toArray(ValueLayout.JAVA_FLOAT);
     }
 
     private static Map<String, ?> manifest(Path folder) throws IOException {
-        try (Arena scratch = Arena.ofConfined()) {
-            Path file = folder.resolve("manifest.json");
-            return Json.parseObject(MappedFile.map(file, scratch), file);
-        }
+        Path file = folder.resolve("manifest.json");
+        return Json.parseObject(TestData.bytes(file), file);
     }
 
     private static Map<?, ?> testCase(String name) throws IOException {

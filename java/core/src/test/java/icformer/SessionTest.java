@@ -218,8 +218,24 @@ class SessionTest {
             assertRefused(Status.ARGUMENT, () -> session.append(rows, RowType.F32, 0));
             assertRefused(Status.ARGUMENT, () -> session.append(rows.asSlice(2), RowType.F32, 1));
             assertRefused(Status.ARGUMENT, () -> session.append(MemorySegment.ofArray(new float[64]), RowType.F32, 1));
-            session.append(rows.asSlice(2), RowType.F16, 1);
+            session.append(arena.allocate(130, 4).asSlice(2), RowType.F16, 1);
+            rows.setAtIndex(ValueLayout.JAVA_FLOAT, 3, Float.NaN);
+            assertRefused(Status.ARGUMENT, () -> session.append(rows, RowType.F32, 2));
         }
+    }
+
+    /** Of several batches, the last of which cannot be appended, none is: the outputs of the call before are still there. */
+    @Test
+    void aForeignTokenLeavesTheOutputsAlone() {
+        session.append(DigesterTest.tokens(3));
+        float[] before = logits(session);
+        int[] tokens = DigesterTest.tokens(40);
+        tokens[39] = 1_000_000;
+
+        assertRefused(Status.ARGUMENT, () -> session.append(tokens));
+        assertRefused(Status.ARGUMENT, () -> session.append(Prompt.of(tokens)));
+        assertThat(session.length()).isEqualTo(3);
+        assertThat(logits(session)).isEqualTo(before);
     }
 
     @Test

@@ -5,6 +5,7 @@ import icformer.files.AtomicFile;
 import icformer.files.GgufFile;
 import icformer.files.GgufValue;
 import icformer.files.GgufWriter;
+import icformer.files.StoredTensor;
 import icformer.files.TensorInfo;
 import icformer.files.TensorType;
 import java.io.IOException;
@@ -13,6 +14,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.net.URISyntaxException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -138,5 +140,23 @@ public final class TestData {
             norm += (double) expected[i] * expected[i];
         }
         return Math.sqrt(difference / norm);
+    }
+
+    /** The bytes of a tensor. */
+    public static MemorySegment bytes(StoredTensor tensor) {
+        try {
+            return tensor.read(Arena.ofAuto());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The bytes of a file. */
+    public static MemorySegment bytes(Path file) {
+        try (FileChannel channel = FileChannel.open(file)) {
+            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }

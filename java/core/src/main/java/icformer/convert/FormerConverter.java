@@ -6,7 +6,7 @@ import icformer.files.AtomicFile;
 import icformer.files.Checkpoint;
 import icformer.files.GgufFile;
 import icformer.files.GgufValue;
-import icformer.files.MappedFile;
+import icformer.files.SourceFile;
 import icformer.files.StoredTensor;
 import icformer.files.TensorType;
 import icformer.internal.base.Checks;
@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,8 +36,8 @@ import org.jspecify.annotations.Nullable;
  * rank), which go into the same file, and {@code prompt.json}, the texts around digest and question. A checkpoint with
  * neither {@code prompt.json} nor a {@code chunk_length} in its configuration is taken for an official one, which has the
  * prompt of Llama 2 and chunks of 512 tokens; of any other one no prompt is recorded that nobody named. Nothing is executed:
- * a pickle that names anything but tensors is refused. Memory stays flat: the weights are mapped, and written block by
- * block.
+ * a pickle that names anything but tensors is refused. Memory stays flat: the weights are read and written block by
+ * block, each file by one descriptor.
  */
 public final class FormerConverter {
 
@@ -142,6 +143,8 @@ public final class FormerConverter {
     /** What the official checkpoints were trained for. */
     private static final int OFFICIAL_CHUNK_LENGTH = 512;
 
+    private static final long MAX_CONFIG_BYTES = 1 << 20;
+
     private final Path checkpoint;
     private final Path out;
     private final Options options;
@@ -173,14 +176,14 @@ public final class FormerConverter {
 
     private ConversionReport run() throws IOException {
         AtomicFile.Existing existing = options.replace() ? AtomicFile.Existing.REPLACE : AtomicFile.Existing.KEEP;
-        AtomicFile.checkTarget(out, existing);
+        AtomicFile.checkTarget(out, existing, inputs());
         try (Arena arena = Arena.ofShared()) {
-            FormerConfig config = readConfig(arena);
+            FormerConfig config = readConfig();
             Map<String, StoredTensor> weights = Checkpoint.readWeights(checkpoint, arena);
             Map<String, StoredTensor> parameters = Checkpoint.readFile(checkpoint.resolve("param.pt"), arena);
             List<FormerLayout.Tensor> tensors = FormerLayout.match(config, checkpoint, weights, parameters);
             Optional<ReaderLayout> reader = ReaderLayout.read(checkpoint, options.target(), arena);
-            Map<String, GgufValue> values = metadata(config, tensors, prompt(config, arena));
+            Map<String, GgufValue> values = metadata(config, tensors, prompt(config));
             List<WeightWriter.Job> jobs =
                     new ArrayList<>(tensors.stream().map(this::job).toList());
             reader.ifPresent(each -> {
@@ -191,25 +194,39 @@ public final class FormerConverter {
         }
     }
 
-    private FormerConfig readConfig(Arena arena) throws IOException {
+    /** Everything in the checkpoint's folder, and the LLM. */
+    private List<Path> inputs() throws IOException {
+        List<Path> inputs = new ArrayList<>();
+        if (options.target() != null) {
+            inputs.add(options.target());
+        }
+        if (Files.isDirectory(checkpoint)) {
+            try (Stream<Path> files = Files.list(checkpoint)) {
+                files.filter(file -> !file.toString().endsWith(".gguf")).forEach(inputs::add);
+            }
+        }
+        return inputs;
+    }
+
+    private FormerConfig readConfig() throws IOException {
         if (!Files.isDirectory(checkpoint)) {
             throw new NoSuchFileException(checkpoint.toString(), null, "no folder of that name");
         }
         Path file = checkpoint.resolve("config.json");
-        return FormerConfig.of(Json.parseObject(MappedFile.map(file, arena), file), file);
+        return FormerConfig.of(Json.parseObject(SourceFile.readAll(file, MAX_CONFIG_BYTES), file), file);
     }
 
     /** Texts that were given, or those of the checkpoint; null for those that nobody named. */
-    private Prompt prompt(FormerConfig config, Arena arena) throws IOException {
-        return options.prompt().orElse(promptOfCheckpoint(config, arena));
+    private Prompt prompt(FormerConfig config) throws IOException {
+        return options.prompt().orElse(promptOfCheckpoint(config));
     }
 
-    private Prompt promptOfCheckpoint(FormerConfig config, Arena arena) throws IOException {
+    private Prompt promptOfCheckpoint(FormerConfig config) throws IOException {
         Path file = checkpoint.resolve("prompt.json");
         if (!Files.exists(file)) {
             return config.chunkLength() == 0 ? Prompt.OFFICIAL : Prompt.OF_CHECKPOINT;
         }
-        Map<String, @Nullable Object> json = Json.parseObject(MappedFile.map(file, arena), file);
+        Map<String, @Nullable Object> json = Json.parseObject(SourceFile.readAll(file, MAX_CONFIG_BYTES), file);
         return new Prompt(text(json, "before", file), text(json, "question", file), text(json, "after", file));
     }
 

@@ -24,6 +24,9 @@ public final class FormerLayout {
      */
     public record Tensor(StoredTensor source, String target, boolean matrix) {}
 
+    /** Most faults that are told, or kept: a short configuration can ask for millions of tensors. */
+    private static final int MAX_FAULTS = 50;
+
     private final FormerConfig config;
     private final Path folder;
     private final Map<String, StoredTensor> available;
@@ -44,7 +47,8 @@ public final class FormerLayout {
      * @param weights tensors of the network
      * @param parameters digest embeddings and markers ({@code param.pt})
      * @return the tensors in the order of the GGUF file
-     * @throws icformer.error.ModelFileException that names every tensor which is missing, of another shape or type, or unknown
+     * @throws icformer.error.ModelFileException that names the tensors which are missing, of another shape or type, or
+     *     unknown
      */
     public static List<Tensor> match(
             FormerConfig config, Path folder, Map<String, StoredTensor> weights, Map<String, StoredTensor> parameters)
@@ -56,7 +60,9 @@ public final class FormerLayout {
         List<String> faults = new ArrayList<>(learned.faults("param.pt: "));
         faults.addAll(network.faults(""));
         if (!faults.isEmpty()) {
-            throw Failures.format(folder, "%s", String.join("; ", faults));
+            String more = faults.size() > MAX_FAULTS ? "; and more" : "";
+            throw Failures.format(
+                    folder, "%s", String.join("; ", faults.subList(0, Math.min(MAX_FAULTS, faults.size()))) + more);
         }
         List<Tensor> all = new ArrayList<>(learned.tensors);
         all.addAll(network.tensors);
@@ -83,7 +89,7 @@ public final class FormerLayout {
 
     private void addNetwork() {
         add("encoder.norm.weight", "output_norm.weight", false, config.width());
-        for (int layer = 0; layer < config.layers(); layer++) {
+        for (int layer = 0; layer < config.layers() && faults.size() <= MAX_FAULTS; layer++) {
             addLayer("encoder.layers." + layer + ".", "blk." + layer + ".", config.isCross(layer));
         }
     }
@@ -136,7 +142,7 @@ public final class FormerLayout {
     private List<String> faults(String prefix) {
         List<String> all = new ArrayList<>();
         for (String name : available.keySet()) {
-            if (!used.contains(name)) {
+            if (!used.contains(name) && faults.size() <= MAX_FAULTS) {
                 all.add(prefix + unknown(name));
             }
         }

@@ -68,11 +68,12 @@ public final class Quantizer {
     }
 
     /**
-     * Quantises a file. The target appears complete or not at all, and may be the source itself.
+     * Quantises a file. The target appears complete or not at all.
      *
      * @param source a GGUF file
      * @param out the GGUF file to write
      * @throws java.nio.file.FileAlreadyExistsException if the target exists and is not to be replaced
+     * @throws java.nio.file.FileSystemException if it is the source itself
      * @throws ModelFileException of status FORMAT for a source that is damaged or holds values that are not finite,
      *     UNSUPPORTED for one part of several
      * @throws icformer.error.IcfException of status UNSUPPORTED for a type that needs an importance matrix
@@ -86,7 +87,7 @@ public final class Quantizer {
     private ConversionReport run() throws IOException {
         AtomicFile.Existing existing = options.replace() ? AtomicFile.Existing.REPLACE : AtomicFile.Existing.KEEP;
         try (GgufFile file = GgufFile.open(source)) {
-            AtomicFile.checkTarget(out, existing);
+            AtomicFile.checkTarget(out, existing, List.of(source));
             if (file.metadata().integer("split.count", 1) > 1) {
                 throw new ModelFileException(
                         Status.UNSUPPORTED, source, source + ": one part of a model that is split over several files");

@@ -4,8 +4,8 @@ import icformer.error.ModelFileException;
 import icformer.error.Status;
 import icformer.files.GgufFile;
 import icformer.files.GgufValue;
-import icformer.files.MappedFile;
 import icformer.files.Safetensors;
+import icformer.files.SourceFile;
 import icformer.files.StoredTensor;
 import icformer.files.TensorInfo;
 import icformer.files.TensorType;
@@ -30,6 +30,8 @@ import org.jspecify.annotations.Nullable;
  * {@code reader.json}, or in the metadata of the tensors' file.
  */
 final class ReaderLayout {
+    private static final long MAX_JSON_BYTES = 1 << 16;
+
     private static final Pattern NAME =
             Pattern.compile("(blk\\.\\d+\\.(?:attn_q|attn_k|attn_v|attn_output|ffn_gate|ffn_up|ffn_down))\\.([ab])");
 
@@ -60,8 +62,8 @@ final class ReaderLayout {
             checkTarget(pairs, file, target);
         }
         Path json = checkpoint.resolve("reader.json");
-        double scale = number(tensors, json, "scale", arena);
-        double rank = number(tensors, json, "rank", arena);
+        double scale = number(tensors, json, "scale");
+        double rank = number(tensors, json, "rank");
         for (Pair pair : pairs.values()) {
             if (pair.a().rows() != rank) {
                 throw Failures.format(
@@ -136,9 +138,9 @@ final class ReaderLayout {
         }
     }
 
-    private static double number(Safetensors tensors, Path json, String key, Arena arena) throws IOException {
+    private static double number(Safetensors tensors, Path json, String key) throws IOException {
         Object value = Files.exists(json)
-                ? Json.parseObject(MappedFile.map(json, arena), json).get(key)
+                ? Json.parseObject(SourceFile.readAll(json, MAX_JSON_BYTES), json).get(key)
                 : tensors.metadata().get(key);
         try {
             double number = Double.parseDouble(String.valueOf(value));

@@ -2,6 +2,8 @@ package icformer.eval;
 
 import icformer.Model;
 import icformer.SessionOptions;
+import icformer.error.IcfException;
+import icformer.error.Status;
 import icformer.text.Tokenizer;
 import java.util.List;
 
@@ -72,6 +74,11 @@ public record Perplexity(double perplexity, double error, long tokens, int windo
         }
 
         Perplexity result(int windows) {
+            if (Double.isNaN(sum)) {
+                throw new IcfException(
+                        Status.STATE,
+                        "the model's logits are not numbers: its weights are damaged, and there is no perplexity");
+            }
             double mean = sum / count;
             double variance = squares / count - mean * mean;
             double perplexity = Math.exp(mean);

@@ -5,16 +5,26 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Collection;
+import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * A file that appears complete or not at all.
@@ -56,6 +66,7 @@ public final class AtomicFile implements AutoCloseable {
      */
     public static AtomicFile create(Path path, Existing existing) throws IOException {
         checkTarget(path, existing);
+        Leftovers.remove(path);
         // a link is followed, so that the rename replaces the file and not the link to it
         Path target = Files.exists(path) ? path.toRealPath() : path.toAbsolutePath();
         Path folder = target.getParent();
@@ -66,6 +77,7 @@ public final class AtomicFile implements AutoCloseable {
         Unfinished.add(temporary);
         try {
             FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            Leftovers.claim(channel);
             return new AtomicFile(target, temporary, existing, channel);
         } catch (FileSystemException e) { // it names the temporary file, which nobody has heard of
             Unfinished.remove(temporary);
@@ -79,6 +91,9 @@ public final class AtomicFile implements AutoCloseable {
 
     /** The checks of {@link #create} that need no writing, for callers with long work to do before the first byte. */
     public static void checkTarget(Path path, Existing existing) throws IOException {
+        if (Files.isSymbolicLink(path) && !Files.exists(path)) {
+            throw new FileSystemException(path.toString(), null, "a link to a file that does not exist");
+        }
         if (Files.exists(path)) {
             if (existing == Existing.KEEP) {
                 throw new FileAlreadyExistsException(path.toString());
@@ -87,6 +102,20 @@ public final class AtomicFile implements AutoCloseable {
                 throw new FileSystemException(path.toString(), null, "not a regular file");
             }
         }
+    }
+
+    /**
+     * The checks of {@link #checkTarget}, and that the target is none of the files that it is made from, be it by another name.
+     *
+     * @throws FileSystemException if it is one of them
+     */
+    public static void checkTarget(Path path, Existing existing, Collection<Path> inputs) throws IOException {
+        for (Path input : inputs) {
+            if (Files.exists(path) && Files.exists(input) && Files.isSameFile(path, input)) {
+                throw new FileSystemException(path.toString(), null, "is an input, which is not replaced");
+            }
+        }
+        checkTarget(path, existing);
     }
 
     /** Appends the bytes of a segment. */
@@ -116,6 +145,7 @@ public final class AtomicFile implements AutoCloseable {
 
     /** Makes the file appear under its name, with all that was written. Nothing can be written afterwards. */
     public void commit() throws IOException {
+        keepMode();
         channel.force(true);
         channel.close();
         if (existing == Existing.REPLACE) {
@@ -126,6 +156,15 @@ public final class AtomicFile implements AutoCloseable {
         open = false;
         Unfinished.remove(temporary);
         flushFolder();
+    }
+
+    /** Who might read or write the file that is replaced may the new one, and nobody else. */
+    private void keepMode() throws IOException {
+        if (existing == Existing.REPLACE
+                && Files.exists(target)
+                && Files.getFileStore(target).supportsFileAttributeView(PosixFileAttributeView.class)) {
+            Files.setPosixFilePermissions(temporary, Files.getPosixFilePermissions(target));
+        }
     }
 
     /** Drops the file if it was not committed. */
@@ -148,6 +187,57 @@ public final class AtomicFile implements AutoCloseable {
             folder.force(true);
         } catch (IOException e) {
             return;
+        }
+    }
+
+    /**
+     * What earlier runs that were killed left of a target. A run holds a lock on the file it writes to, which ends with it;
+     * where a file system knows no locks, such files stay.
+     */
+    private static final class Leftovers {
+        /** A file that was made just now may not be locked yet. */
+        private static final Duration AGE = Duration.ofMillis(200);
+
+        private static void claim(FileChannel channel) {
+            try {
+                channel.tryLock(); // held until the channel is closed
+            } catch (IOException e) {
+                return;
+            }
+        }
+
+        private static void remove(Path path) throws IOException {
+            Path folder = path.toAbsolutePath().getParent();
+            if (folder == null || !Files.isDirectory(folder)) {
+                return;
+            }
+            Pattern name = Pattern.compile(
+                    Pattern.quote("." + path.getFileName() + ".") + "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.part");
+            List<Path> parts;
+            try (Stream<Path> files = Files.list(folder)) {
+                parts = files.filter(file ->
+                                name.matcher(file.getFileName().toString()).matches())
+                        .toList();
+            } catch (AccessDeniedException e) { // a folder that can be written to need not be readable
+                return;
+            }
+            for (Path part : parts) {
+                if (isAbandoned(part)) {
+                    Files.deleteIfExists(part);
+                }
+            }
+        }
+
+        private static boolean isAbandoned(Path part) {
+            if (Unfinished.FILES.contains(part)) {
+                return false;
+            }
+            try (FileChannel channel = FileChannel.open(part, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
+                Instant young = Instant.now().minus(AGE);
+                return Files.getLastModifiedTime(part).toInstant().isBefore(young) && channel.tryLock() != null;
+            } catch (IOException | OverlappingFileLockException e) {
+                return false;
+            }
         }
     }
 

@@ -21,11 +21,12 @@ import org.jspecify.annotations.Nullable;
 public final class Checkpoint {
     private static final String[] FILES = {"model.safetensors", "pytorch_model.bin"};
     private static final String INDEX = ".index.json";
+    private static final long MAX_INDEX_BYTES = 16 << 20;
 
     private Checkpoint() {}
 
     /**
-     * Maps the weights of a folder for the life of {@code arena}.
+     * Opens the weights of a folder for the life of {@code arena}.
      *
      * @return the tensors by name
      * @throws icformer.error.ModelFileException if a file is damaged, or the shards are not what their index says
@@ -50,7 +51,7 @@ public final class Checkpoint {
     }
 
     /**
-     * Maps one file of tensors for the life of {@code arena}: safetensors by its ending, else PyTorch.
+     * Opens one file of tensors for the life of {@code arena}: safetensors by its ending, else PyTorch.
      *
      * @return the tensors by name
      * @throws icformer.error.ModelFileException if the file is damaged or holds anything but tensors
@@ -63,7 +64,7 @@ public final class Checkpoint {
     }
 
     private static Map<String, StoredTensor> readShards(Path index, Arena arena) throws IOException {
-        Map<String, @Nullable Object> json = Json.parseObject(MappedFile.map(index, arena), index);
+        Map<String, @Nullable Object> json = Json.parseObject(SourceFile.readAll(index, MAX_INDEX_BYTES), index);
         if (!(json.get("weight_map") instanceof Map<?, ?> map)) {
             throw Failures.format(index, "has no weight_map");
         }

@@ -106,8 +106,9 @@ public final class GgufFile implements AutoCloseable {
         Map<String, Integer> known = indices;
         if (known == null) {
             known = new HashMap<>();
-            for (TensorInfo tensor : tensors()) {
-                known.put(tensor.name(), known.size());
+            List<TensorInfo> all = tensors();
+            for (int i = 0; i < all.size(); i++) {
+                known.put(all.get(i).name(), i);
             }
             indices = known;
         }

@@ -7,7 +7,6 @@ import icformer.internal.base.Failures;
 import icformer.internal.json.Json;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -22,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A safetensors file: 8 bytes with the header's length, a JSON header, then the tensors' data without a gap.
  *
- * <p>The tensors are slices of the mapped file, valid until the arena is closed.
+ * <p>The tensors can be read until the arena is closed.
  */
 public final class Safetensors {
     /** The format's own limit. */
@@ -42,30 +41,31 @@ public final class Safetensors {
     }
 
     /**
-     * Maps a file for the life of {@code arena} and reads its header.
+     * Opens a file for the life of {@code arena} and reads its header.
      *
      * @throws icformer.error.ModelFileException of status FORMAT if the header is not exactly what the format asks for: duplicate
-     *     or unknown keys, tensors that overlap, leave holes, are misaligned or reach beyond the file
+     *     or unknown keys, tensors that overlap, leave holes or reach beyond the file
      * @throws IOException if the file cannot be read
      */
     public static Safetensors open(Path file, Arena arena) throws IOException {
-        return parse(MappedFile.map(file, arena), file);
+        return parse(SourceFile.open(file, arena));
     }
 
-    /** Reads a whole file that is in memory. */
-    static Safetensors parse(MemorySegment bytes, Path file) throws IOException {
-        if (bytes.byteSize() < 8) {
-            throw Failures.format(file, "%d bytes are too short for a safetensors file", bytes.byteSize());
+    /** Reads the header of a file. */
+    static Safetensors parse(SourceFile source) throws IOException {
+        Path file = source.path();
+        if (source.size() < 8) {
+            throw Failures.format(file, "%d bytes are too short for a safetensors file", source.size());
         }
-        long headerBytes = bytes.get(U64, 0);
-        if (headerBytes < 2 || headerBytes > MAX_HEADER_BYTES || headerBytes > bytes.byteSize() - 8) {
+        long headerBytes = source.read(0, 8).get(U64, 0);
+        if (headerBytes < 2 || headerBytes > MAX_HEADER_BYTES || headerBytes > source.size() - 8) {
             throw Failures.format(file, "not a safetensors file: its first 8 bytes are no possible length of a header");
         }
-        if (bytes.get(ValueLayout.JAVA_BYTE, 8) != '{') {
+        if (source.read(8, 1).get(ValueLayout.JAVA_BYTE, 0) != '{') {
             throw Failures.format(file, "not a safetensors file: the header does not begin with {");
         }
-        String header = Json.decode(bytes.asSlice(8, headerBytes), file);
-        return new HeaderReader(file, bytes, 8 + headerBytes).read(header);
+        String header = Json.decode(source.read(8, headerBytes), file);
+        return new HeaderReader(source, 8 + headerBytes).read(header);
     }
 
     /** The file. */
@@ -103,7 +103,7 @@ public final class Safetensors {
     /** Reads a header token by token. */
     private static final class HeaderReader {
         private final Path file;
-        private final MemorySegment bytes;
+        private final SourceFile source;
         private final long dataStart;
         private final Map<String, String> metadata = new LinkedHashMap<>();
         private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
@@ -112,9 +112,9 @@ public final class Safetensors {
         /** Where a tensor lies, in bytes from the start of the data. */
         private record Span(String name, long begin, long end) {}
 
-        HeaderReader(Path file, MemorySegment bytes, long dataStart) {
-            this.file = file;
-            this.bytes = bytes;
+        HeaderReader(SourceFile source, long dataStart) {
+            this.file = source.path();
+            this.source = source;
             this.dataStart = dataStart;
         }
 
@@ -177,7 +177,7 @@ public final class Safetensors {
 
         private StoredTensor tensor(String name, ElementType type, List<Long> shape, long begin, long end)
                 throws IOException {
-            long dataBytes = bytes.byteSize() - dataStart;
+            long dataBytes = source.size() - dataStart;
             if (begin > end || end > dataBytes) {
                 throw Failures.format(
                         file,
@@ -198,17 +198,7 @@ public final class Safetensors {
                         expected,
                         end - begin);
             }
-            if ((dataStart + begin) % type.bytes() != 0) {
-                throw Failures.format(
-                        file,
-                        "tensor %s: begins at byte %d, which is not a multiple of the %d bytes of %s",
-                        name,
-                        dataStart + begin,
-                        type.bytes(),
-                        type);
-            }
-            return StoredTensor.contiguous(
-                    name, type, shape, bytes.asSlice(dataStart + begin, expected), file, dataStart + begin);
+            return StoredTensor.contiguous(name, type, shape, source, dataStart + begin);
         }
 
         private long byteSize(String name, ElementType type, List<Long> shape) throws IOException {
@@ -251,9 +241,9 @@ public final class Safetensors {
                 }
                 covered = span.end();
             }
-            if (dataStart + covered != bytes.byteSize()) {
+            if (dataStart + covered != source.size()) {
                 throw Failures.format(
-                        file, "bytes %d to %d of the data belong to no tensor", covered, bytes.byteSize() - dataStart);
+                        file, "bytes %d to %d of the data belong to no tensor", covered, source.size() - dataStart);
             }
         }
 

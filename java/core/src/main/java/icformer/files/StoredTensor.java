@@ -1,5 +1,6 @@
 package icformer.files;
 
+import icformer.internal.base.Segments;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -10,27 +11,17 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /**
- * A tensor as it lies in a mapped file.
+ * A tensor as it lies in a file, which is read when the tensor's elements are asked for.
  *
  * @param name name in the file
  * @param type type of the elements, little-endian
  * @param shape elements per dimension, the slowest first; empty for a scalar
  * @param strides distance of neighbours along each dimension, in elements
- * @param data from the tensor's first element to the end of its last one or beyond
- * @param file where it was read from
- * @param offset byte of the file at which {@code data} begins; {@link #NOT_IN_FILE} where the data are not the file's own
+ * @param source what it is read from
+ * @param offset byte of the source at which its first element begins
  */
 public record StoredTensor(
-        String name,
-        ElementType type,
-        List<Long> shape,
-        List<Long> strides,
-        MemorySegment data,
-        Path file,
-        long offset) {
-
-    /** The data were unpacked, or come from elsewhere. */
-    public static final long NOT_IN_FILE = -1;
+        String name, ElementType type, List<Long> shape, List<Long> strides, SourceFile source, long offset) {
 
     private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort B16 = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -40,30 +31,38 @@ public record StoredTensor(
         strides = List.copyOf(strides);
     }
 
-    /** A tensor whose data are not the file's own. */
-    public StoredTensor(
-            String name, ElementType type, List<Long> shape, List<Long> strides, MemorySegment data, Path file) {
-        this(name, type, shape, strides, data, file, NOT_IN_FILE);
+    /** A tensor whose elements follow one another in row-major order. */
+    static StoredTensor contiguous(String name, ElementType type, List<Long> shape, SourceFile source, long offset) {
+        return new StoredTensor(name, type, shape, rowMajorStrides(shape), source, offset);
     }
 
-    /** A tensor whose elements follow one another in row-major order. */
-    static StoredTensor contiguous(
-            String name, ElementType type, List<Long> shape, MemorySegment data, Path file, long offset) {
-        return new StoredTensor(name, type, shape, rowMajorStrides(shape), data, file, offset);
+    /** The file it is read from. */
+    public Path file() {
+        return source.path();
     }
 
     /**
-     * The same tensor in a mapping of its own, for the life of {@code arena}. Pages of a mapping count as memory of the
-     * process once they were read: whoever reads all tensors of a file one by one holds one of them at a time this way.
+     * The same tensor with its elements in memory of {@code arena} if they do not follow one another, so that gathering rows
+     * does not read the file again for each of them.
      *
-     * @throws IOException if the file cannot be mapped again
+     * @throws IOException if the file cannot be read, or has changed
      */
-    public StoredTensor mappedAlone(Arena arena) throws IOException {
-        if (offset == NOT_IN_FILE) {
+    public StoredTensor gathered(Arena arena) throws IOException {
+        if (isContiguous()) {
             return this;
         }
-        return new StoredTensor(
-                name, type, shape, strides, MappedFile.map(file, offset, data.byteSize(), arena), file, offset);
+        MemorySegment extent = Segments.allocate(arena, extent() * type.bytes());
+        source.read(offset, extent);
+        return new StoredTensor(name, type, shape, strides, SourceFile.of(extent, file()), 0);
+    }
+
+    /** Elements from its first one to its last one in the file. */
+    private long extent() {
+        long last = 0;
+        for (int i = 0; i < shape.size(); i++) {
+            last += (shape.get(i) - 1) * strides.get(i);
+        }
+        return elements() == 0 ? 0 : last + 1;
     }
 
     static List<Long> rowMajorStrides(List<Long> shape) {
@@ -107,35 +106,54 @@ public record StoredTensor(
         return shape.stream().map(String::valueOf).collect(Collectors.joining(", ", "[", "]"));
     }
 
-    /** The bytes of a contiguous tensor, where they lie. */
-    public MemorySegment bytes() {
+    /** Size of its elements, in bytes. */
+    public long byteSize() {
+        return elements() * type.bytes();
+    }
+
+    /**
+     * The bytes of a contiguous tensor, read into memory of {@code arena}.
+     *
+     * @throws IOException if the file cannot be read, or has changed
+     */
+    public MemorySegment read(Arena arena) throws IOException {
+        MemorySegment bytes = Segments.allocate(arena, byteSize());
+        read(0, bytes);
+        return bytes;
+    }
+
+    /**
+     * Bytes {@code first …} of a contiguous tensor, as many as fill the target.
+     *
+     * @param target off-heap, or a byte array
+     * @throws IOException if the file cannot be read, or has changed
+     */
+    public void read(long first, MemorySegment target) throws IOException {
         if (!isContiguous()) {
             throw new IllegalStateException(name + " is not contiguous");
         }
-        return data.asSlice(0, elements() * type.bytes());
+        source.read(offset + first, target);
     }
 
     /**
      * Copies rows {@code first … first + count - 1} as they are, gathering them if the tensor is strided.
      *
-     * @param target at least {@code count * rowLength() * type().bytes()} bytes
+     * @param target exactly {@code count * rowLength() * type().bytes()} bytes
+     * @throws IOException if the file cannot be read, or has changed
      */
-    public void readRows(long first, long count, MemorySegment target) {
+    public void readRows(long first, long count, MemorySegment target) throws IOException {
         long rowBytes = rowLength() * type.bytes();
         if (isContiguous()) {
-            MemorySegment.copy(data, first * rowBytes, target, 0, count * rowBytes);
+            read(first * rowBytes, target);
             return;
         }
         long elementStride = shape.isEmpty() ? 1 : strides.getLast();
         for (long row = 0; row < count; row++) {
-            long start = rowStart(first + row) * type.bytes();
+            long start = offset + rowStart(first + row) * type.bytes();
             for (long i = 0; i < rowLength(); i++) {
-                MemorySegment.copy(
-                        data,
+                source.read(
                         start + i * elementStride * type.bytes(),
-                        target,
-                        row * rowBytes + i * type.bytes(),
-                        type.bytes());
+                        target.asSlice(row * rowBytes + i * type.bytes(), type.bytes()));
             }
         }
     }
@@ -144,16 +162,13 @@ public record StoredTensor(
      * Widens rows {@code first … first + count - 1} of a tensor of F32, F16 or BF16 to floats.
      *
      * @param target at least {@code count * rowLength()} floats
+     * @throws IOException if the file cannot be read, or has changed
      */
-    public void readFloats(long first, long count, float[] target) {
+    public void readFloats(long first, long count, float[] target) throws IOException {
         int length = Math.toIntExact(count * rowLength());
-        if (!isContiguous()) {
-            MemorySegment gathered = MemorySegment.ofArray(new byte[Math.multiplyExact(length, type.bytes())]);
-            readRows(first, count, gathered);
-            widen(type, gathered, 0, target, length);
-            return;
-        }
-        widen(type, data, first * rowLength() * type.bytes(), target, length);
+        MemorySegment rows = MemorySegment.ofArray(new byte[Math.multiplyExact(length, type.bytes())]);
+        readRows(first, count, rows);
+        widen(type, rows, target, length);
     }
 
     /** Index of the first element of a row, for any strides. */
@@ -166,12 +181,12 @@ public record StoredTensor(
         return start;
     }
 
-    private static void widen(ElementType type, MemorySegment source, long offset, float[] target, int length) {
+    private static void widen(ElementType type, MemorySegment source, float[] target, int length) {
         switch (type) {
-            case F32 -> MemorySegment.copy(source, F32, offset, target, 0, length);
+            case F32 -> MemorySegment.copy(source, F32, 0, target, 0, length);
             case F16 -> {
                 short[] halves = new short[length];
-                MemorySegment.copy(source, B16, offset, halves, 0, length);
+                MemorySegment.copy(source, B16, 0, halves, 0, length);
                 for (int i = 0; i < length; i++) {
                     target[i] = Float.float16ToFloat(halves[i]);
                 }
@@ -179,7 +194,7 @@ public record StoredTensor(
             case BF16 -> {
                 // bfloat16 is the upper half of a float
                 short[] halves = new short[length];
-                MemorySegment.copy(source, B16, offset, halves, 0, length);
+                MemorySegment.copy(source, B16, 0, halves, 0, length);
                 for (int i = 0; i < length; i++) {
                     target[i] = Float.intBitsToFloat(halves[i] << 16);
                 }

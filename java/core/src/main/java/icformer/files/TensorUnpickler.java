@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A pickle is a program. This machine cannot run anything: it knows dictionaries, lists, tuples, numbers and strings,
  * and the six names of {@link Known}. Any other name is refused when it is met, before anything is made of it; any other
- * instruction is refused too. No length in the pickle makes it reserve memory: strings are read from the mapped bytes and
+ * instruction is refused too. No length in the pickle makes it reserve memory: strings are read from its own bytes and
  * numbers are bounded.
  */
 final class TensorUnpickler {
@@ -76,7 +76,7 @@ final class TensorUnpickler {
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final int MAX_DIMENSIONS = 8;
     /** Of thousands of tensors; an instruction of one byte can cost a hundred bytes of heap. */
-    private static final long MAX_BYTES = 4 << 20;
+    static final long MAX_BYTES = 4 << 20;
 
     private final Path file;
     private final MemorySegment pickle;
@@ -93,16 +93,12 @@ final class TensorUnpickler {
     /**
      * Reads a dictionary of tensors.
      *
-     * @param pickle the bytes of {@code data.pkl}
+     * @param pickle the bytes of {@code data.pkl}, at most {@link #MAX_BYTES}
      * @param file the checkpoint, for messages
      * @throws icformer.error.ModelFileException UNSUPPORTED for a name or instruction that reading tensors does not need, FORMAT
      *     for a pickle that is damaged or holds something else than tensors by name
      */
     static Map<String, Tensor> read(MemorySegment pickle, Path file) throws IOException {
-        if (pickle.byteSize() > MAX_BYTES) {
-            throw Failures.unsupported(
-                    file, "a pickle of %d bytes is too large to name tensors only", pickle.byteSize());
-        }
         TensorUnpickler machine = new TensorUnpickler(pickle, file);
         Object root;
         try {
@@ -280,6 +276,13 @@ final class TensorUnpickler {
             for (int i = 0; i < shape.size(); i++) {
                 elements = Math.multiplyExact(elements, shape.get(i));
                 last = Math.addExact(last, Math.multiplyExact(Math.max(shape.get(i) - 1, 0), strides.get(i)));
+            }
+            if (elements > storage.elements()) {
+                throw Failures.unsupported(
+                        file,
+                        "a tensor of shape %s repeats the %d elements of its storage; save a copy of it that does not",
+                        shape,
+                        storage.elements());
             }
             if (offset >= 0 && (elements == 0 ? offset <= storage.elements() : last < storage.elements())) {
                 return;

@@ -17,9 +17,9 @@ import icformer.files.Checkpoint;
 import icformer.files.Checkpoints;
 import icformer.files.ElementType;
 import icformer.files.GgufFile;
-import icformer.files.MappedFile;
 import icformer.files.Safetensors;
 import icformer.files.SafetensorsWriter;
+import icformer.files.SourceFile;
 import icformer.files.StoredTensor;
 import icformer.files.TensorInfo;
 import icformer.files.TensorType;
@@ -144,8 +144,9 @@ class FormerConverterTest {
                     .tensors()
                     .get(name + ".digest");
             Digest digest = digester.digestEmbeddings(
-                    context.bytes(), count, DigestOptions.defaults().withMaxChunk(DigestOptions.ONE_CHUNK));
-            assertThat(TestData.relativeL2(digest.rows(), expected.bytes())).isLessThan(TestData.rounding(2e-5));
+                    TestData.bytes(context), count, DigestOptions.defaults().withMaxChunk(DigestOptions.ONE_CHUNK));
+            assertThat(TestData.relativeL2(digest.rows(), TestData.bytes(expected)))
+                    .isLessThan(TestData.rounding(2e-5));
         }
     }
 
@@ -507,7 +508,7 @@ class FormerConverterTest {
             stride *= length;
         }
         MemorySegment data = Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, values);
-        return new StoredTensor("", ElementType.F32, lengths, strides, data, Path.of("memory"));
+        return new StoredTensor("", ElementType.F32, lengths, strides, SourceFile.of(data, Path.of("memory")), 0);
     }
 
     private static void write(Path file, Map<String, StoredTensor> tensors) throws IOException {
@@ -519,7 +520,7 @@ class FormerConverterTest {
                 .toList();
         try (SafetensorsWriter writer = SafetensorsWriter.create(file, AtomicFile.Existing.KEEP, Map.of(), entries)) {
             for (StoredTensor tensor : tensors.values()) {
-                writer.write(tensor.bytes());
+                writer.write(TestData.bytes(tensor));
             }
             writer.commit();
         }
@@ -547,12 +548,12 @@ class FormerConverterTest {
                 .filter(tensor -> tensor.name().equals(name))
                 .findFirst()
                 .orElseThrow();
-        return MappedFile.map(path, arena).asSlice(file.dataOffset() + info.offset(), info.bytes());
+        return TestData.bytes(path).asSlice(file.dataOffset() + info.offset(), info.bytes());
     }
 
     private static void assertSame(GgufFile file, Path path, String name, StoredTensor expected) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
-            assertThat(data(file, path, name, arena).mismatch(expected.bytes()))
+            assertThat(data(file, path, name, arena).mismatch(TestData.bytes(expected)))
                     .as(name)
                     .isEqualTo(-1);
         }

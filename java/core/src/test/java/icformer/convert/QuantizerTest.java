@@ -14,13 +14,12 @@ import icformer.files.Checkpoints;
 import icformer.files.GgufFile;
 import icformer.files.GgufValue;
 import icformer.files.GgufWriter;
-import icformer.files.MappedFile;
 import icformer.files.TensorType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -116,8 +115,8 @@ class QuantizerTest {
                 GgufFile b = GgufFile.open(converted);
                 Arena arena = Arena.ofConfined()) {
             assertThat(a.tensors()).isEqualTo(b.tensors());
-            MemorySegment data = MappedFile.map(quantized, arena).asSlice(a.dataOffset());
-            assertThat(data.mismatch(MappedFile.map(converted, arena).asSlice(b.dataOffset())))
+            MemorySegment data = TestData.bytes(quantized).asSlice(a.dataOffset());
+            assertThat(data.mismatch(TestData.bytes(converted).asSlice(b.dataOffset())))
                     .isEqualTo(-1);
         }
     }
@@ -168,20 +167,26 @@ class QuantizerTest {
             MemorySegment floats = arena.allocateFrom(ValueLayout.JAVA_FLOAT, values);
             MemorySegment expected = arena.allocate(rows * type.bytes(width));
             type.quantize(floats, rows, width, expected);
-            MemorySegment actual = MappedFile.map(out, arena).asSlice(file.dataOffset(), expected.byteSize());
+            MemorySegment actual = TestData.bytes(out).asSlice(file.dataOffset(), expected.byteSize());
             assertThat(actual.mismatch(expected)).isEqualTo(-1);
         }
     }
 
     @Test
-    void aFileCanReplaceItself() throws IOException {
+    void aFileDoesNotReplaceItself() throws IOException {
         Path file = gguf("self.gguf", List.of("blk.0.attn_q.weight"), 64);
-        assertThatThrownBy(() -> Quantizer.quantize(file, file, Quantizer.Options.of(TensorType.of("q8_0"))))
-                .isInstanceOf(FileAlreadyExistsException.class);
-        Quantizer.quantize(
-                file, file, Quantizer.Options.of(TensorType.of("q8_0")).withReplace(true));
+        Path link = Files.createLink(folder.resolve("link.gguf"), file);
+        for (Path out : List.of(file, link)) {
+            for (boolean replace : new boolean[] {false, true}) {
+                Quantizer.Options options =
+                        Quantizer.Options.of(TensorType.of("q8_0")).withReplace(replace);
+                assertThatThrownBy(() -> Quantizer.quantize(file, out, options))
+                        .isInstanceOf(FileSystemException.class)
+                        .hasMessageContaining("is an input, which is not replaced");
+            }
+        }
         try (GgufFile after = GgufFile.open(file)) {
-            assertThat(after.tensors().getFirst().type().name()).isEqualTo("q8_0");
+            assertThat(after.tensors().getFirst().type().name()).isEqualTo("f32");
         }
     }
 

@@ -11,7 +11,12 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Set;
+import java.util.UUID;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -43,6 +48,51 @@ class AtomicFileTest {
             assertThat(names()).hasSize(1);
         }
         assertThat(names()).isEmpty();
+    }
+
+    @Test
+    void keepsTheModeOfWhatItReplaces() throws IOException {
+        Path target = Files.writeString(folder.resolve("out.bin"), "old");
+        Set<PosixFilePermission> mode = PosixFilePermissions.fromString("rw-------");
+        Files.setPosixFilePermissions(target, mode);
+        try (AtomicFile file = AtomicFile.create(target, AtomicFile.Existing.REPLACE)) {
+            file.write(text("new"));
+            file.commit();
+        }
+        assertThat(target).hasContent("new");
+        assertThat(Files.getPosixFilePermissions(target)).isEqualTo(mode);
+    }
+
+    @Test
+    void refusesADanglingLinkAndAnInput() throws IOException {
+        Path link = Files.createSymbolicLink(folder.resolve("link"), folder.resolve("gone"));
+        assertThatThrownBy(() -> AtomicFile.create(link, AtomicFile.Existing.REPLACE))
+                .isInstanceOf(FileSystemException.class)
+                .hasMessageContaining("a link to a file that does not exist");
+        Path input = Files.writeString(folder.resolve("input"), "mine");
+        Path other = Files.createSymbolicLink(folder.resolve("other"), input);
+        assertThatThrownBy(() -> AtomicFile.checkTarget(other, AtomicFile.Existing.REPLACE, List.of(input)))
+                .isInstanceOf(FileSystemException.class)
+                .hasMessageContaining("is an input");
+        assertThat(input).hasContent("mine");
+    }
+
+    /** What a run that was killed has left goes with the next one of that name; what is being written to, or another's, stays. */
+    @Test
+    void removesWhatAKilledRunHasLeft() throws IOException {
+        Path left = Files.writeString(folder.resolve(".out.bin." + UUID.randomUUID() + ".part"), "half");
+        Path foreign = Files.writeString(folder.resolve(".out.bin.mine.part"), "mine");
+        for (Path old : List.of(left, foreign)) {
+            Files.setLastModifiedTime(old, FileTime.fromMillis(0));
+        }
+        try (AtomicFile going = AtomicFile.create(folder.resolve("out.bin"), AtomicFile.Existing.KEEP);
+                AtomicFile file = AtomicFile.create(folder.resolve("out.bin"), AtomicFile.Existing.REPLACE)) {
+            file.commit();
+            going.write(text("it goes on"));
+            assertThat(names()).hasSize(3);
+        }
+        assertThat(left).doesNotExist();
+        assertThat(foreign).exists();
     }
 
     /** Nobody, root neither, makes files in the kernel's folders. */

@@ -10,6 +10,8 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -38,16 +40,42 @@ class CheckpointTest {
         }
     }
 
+    /** A file that takes the name of one that is open is not seen, and one that is written to is refused. */
     @ParameterizedTest
     @ValueSource(strings = {"model.safetensors", "param.pt"})
-    void mapsATensorAlone(String file) throws IOException {
+    void readsByOneDescriptor(String name) throws IOException {
+        Path file = Files.copy(Checkpoints.TINY_BF16.resolve(name), folder.resolve(name));
         try (Arena arena = Arena.ofConfined()) {
-            for (StoredTensor tensor : Checkpoint.readFile(Checkpoints.TINY_BF16.resolve(file), arena)
-                    .values()) {
-                StoredTensor alone = tensor.mappedAlone(arena);
-                assertThat(alone.data().address()).isNotEqualTo(tensor.data().address());
-                assertThat(alone.bytes().mismatch(tensor.bytes())).isEqualTo(-1);
-            }
+            StoredTensor tensor =
+                    Checkpoint.readFile(file, arena).values().iterator().next();
+            MemorySegment before = tensor.read(arena);
+            Path other = Files.write(folder.resolve("other"), new byte[(int) Files.size(file)]);
+            Files.move(other, file, StandardCopyOption.REPLACE_EXISTING);
+            assertThat(tensor.read(arena).mismatch(before)).isEqualTo(-1);
+            Files.delete(file);
+            assertThat(tensor.read(arena).mismatch(before)).isEqualTo(-1);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"model.safetensors", "param.pt"})
+    void refusesAFileThatChanges(String name) throws IOException {
+        Path file = Files.copy(Checkpoints.TINY_BF16.resolve(name), folder.resolve(name));
+        try (Arena arena = Arena.ofConfined()) {
+            StoredTensor tensor =
+                    Checkpoint.readFile(file, arena).values().iterator().next();
+            Files.setLastModifiedTime(file, FileTime.fromMillis(0));
+            assertThatThrownBy(() -> tensor.read(arena))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("changed");
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            StoredTensor tensor =
+                    Checkpoint.readFile(file, arena).values().iterator().next();
+            Files.write(file, new byte[100]);
+            assertThatThrownBy(() -> tensor.read(arena))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("shorter");
         }
     }
 

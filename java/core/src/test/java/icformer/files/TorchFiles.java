@@ -1,5 +1,6 @@
 package icformer.files;
 
+import icformer.TestData;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -33,7 +34,7 @@ public final class TorchFiles {
         for (Map.Entry<String, StoredTensor> entry : tensors.entrySet()) {
             StoredTensor tensor = entry.getValue();
             String key = String.valueOf(storages.size());
-            storages.put("archive/data/" + key, tensor.bytes().toArray(ValueLayout.JAVA_BYTE));
+            storages.put("archive/data/" + key, TestData.bytes(tensor).toArray(ValueLayout.JAVA_BYTE));
             pickle.text(entry.getKey())
                     .tensor(
                             storage(tensor.type()),

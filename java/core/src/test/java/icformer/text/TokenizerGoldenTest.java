@@ -58,7 +58,7 @@ class TokenizerGoldenTest {
                 }
                 boolean reconstruction = testCase.get("case").equals("ae"); // contexts to reproduce begin with BOS
                 int[] expected = Objects.requireNonNull(golden.tensor(testCase.get("case") + ".context_ids"))
-                        .bytes()
+                        .read(arena)
                         .toArray(ValueLayout.JAVA_INT_UNALIGNED);
                 String context = (String) testCase.get("context_text");
 

@@ -11,12 +11,14 @@ import icformer.cli.command.DeviceArguments;
 import icformer.cli.command.FormerArguments;
 import icformer.cli.command.IcfCommand;
 import icformer.cli.command.ModelArguments;
+import icformer.cli.command.OutputRule;
 import icformer.cli.command.RatioArguments;
 import icformer.cli.console.Progress;
 import icformer.cli.console.Streams;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,7 +40,7 @@ public final class CompressCommand extends IcfCommand {
             names = {"-o", "--output"},
             paramLabel = "FILE",
             required = true,
-            description = "Digest file to write; an existing one is replaced.")
+            description = "Digest file to write.")
     private Path output = Path.of("");
 
     @Option(
@@ -56,6 +58,9 @@ public final class CompressCommand extends IcfCommand {
 
     @Mixin
     private RatioArguments ratio = new RatioArguments();
+
+    @Mixin
+    private OutputRule outputRule = new OutputRule();
 
     @Option(names = "--json", description = JSON)
     private boolean json;
@@ -75,6 +80,11 @@ public final class CompressCommand extends IcfCommand {
 
     @Override
     protected void run() throws IOException {
+        List<Path> inputs = new ArrayList<>(List.of(modelArguments.file(), formerArguments.file()));
+        if (!context.equals("-")) {
+            inputs.add(Path.of(context));
+        }
+        outputRule.check(output, inputs);
         String text = contextArguments.read(context, streams());
         try (Model model = modelArguments.open();
                 Digester digester = formerArguments.open(model, modelArguments.digesterOptions())) {
@@ -82,7 +92,7 @@ public final class CompressCommand extends IcfCommand {
             long start = System.nanoTime();
             Digest digest = digest(digester, tokens);
             long nanos = System.nanoTime() - start;
-            digest.save(output, type);
+            digest.save(output, type, outputRule.existing());
             if (json) {
                 streams().json(describe(model, digester, digest, tokens.length, nanos));
             } else {

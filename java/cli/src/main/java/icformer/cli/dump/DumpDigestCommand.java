@@ -72,11 +72,16 @@ public final class DumpDigestCommand extends IcfCommand {
 
     @Override
     protected void run() throws IOException {
+        if (source.embeddings != null) {
+            output.check(formerArguments.file(), source.embeddings);
+        } else {
+            output.check(formerArguments.file(), modelArguments.file());
+        }
         try (Arena arena = Arena.ofConfined()) {
             Digest digest = source.tokens != null
                     ? digestTokens(source.tokens.values())
                     : digestEmbeddings(Objects.requireNonNull(source.embeddings), arena);
-            digest.save(output.file(), RowType.F32);
+            digest.save(output.file(), RowType.F32, output.existing());
             output.report(Map.of("digest", List.of(digest.rowCount(), (long) digest.width())), streams());
         }
     }

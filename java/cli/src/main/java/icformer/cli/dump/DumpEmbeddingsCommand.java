@@ -5,7 +5,6 @@ import icformer.cli.command.IcfCommand;
 import icformer.cli.command.ModelArguments;
 import icformer.cli.command.TokenIds;
 import icformer.cli.console.Streams;
-import icformer.files.AtomicFile;
 import icformer.files.ElementType;
 import icformer.files.SafetensorsWriter;
 import java.io.IOException;
@@ -39,13 +38,14 @@ public final class DumpEmbeddingsCommand extends IcfCommand {
 
     @Override
     protected void run() throws IOException {
+        output.check(modelArguments.file());
         try (Model model = modelArguments.open();
                 Arena arena = Arena.ofConfined()) {
             List<Long> shape =
                     List.of((long) tokens.values().length, (long) model.info().width());
             SafetensorsWriter.write(
                     output.file(),
-                    AtomicFile.Existing.REPLACE,
+                    output.existing(),
                     Map.of(),
                     new SafetensorsWriter.Entry("embeddings", ElementType.F32, shape),
                     model.embed(tokens.values(), arena));

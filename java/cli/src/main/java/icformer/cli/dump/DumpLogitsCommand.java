@@ -13,7 +13,6 @@ import icformer.cli.command.ModelArguments;
 import icformer.cli.command.TokenIds;
 import icformer.cli.console.CommandException;
 import icformer.cli.console.Streams;
-import icformer.files.AtomicFile;
 import icformer.files.ElementType;
 import icformer.files.SafetensorsWriter;
 import java.io.IOException;
@@ -104,6 +103,11 @@ public final class DumpLogitsCommand extends IcfCommand {
         if (generate < 0) {
             throw usage("--generate must be 0 or more");
         }
+        if (source.embeddings != null) {
+            output.check(modelArguments.file(), source.embeddings);
+        } else {
+            output.check(modelArguments.file());
+        }
         try (Model model = modelArguments.open();
                 Arena arena = Arena.ofConfined()) {
             if (source.tokens != null) {
@@ -144,7 +148,7 @@ public final class DumpLogitsCommand extends IcfCommand {
         try (AdapterArguments.Opened adapters = adapterArguments.open(model);
                 Session session = open(model, adapters, length);
                 SafetensorsWriter writer =
-                        SafetensorsWriter.create(output.file(), AtomicFile.Existing.REPLACE, Map.of(), entries)) {
+                        SafetensorsWriter.create(output.file(), output.existing(), Map.of(), entries)) {
             writePrompt(session, length, append, writer);
             if (generate > 0) {
                 writeGenerated(session, writer);

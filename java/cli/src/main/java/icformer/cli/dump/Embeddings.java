@@ -19,7 +19,7 @@ import java.nio.file.Path;
 record Embeddings(MemorySegment rows, long count) {
 
     /**
-     * Reads the only tensor of a safetensors file: where it lies if it is F32, widened if it is F16 or BF16.
+     * Reads the only tensor of a safetensors file: as it lies if it is F32, widened if it is F16 or BF16.
      *
      * @param width width that the rows must have
      * @param arena owns the memory of the rows
@@ -34,10 +34,11 @@ record Embeddings(MemorySegment rows, long count) {
             throw new CommandException("%s: tensor %s is of type %s, but must be F32, F16 or BF16"
                     .formatted(file, tensor.name(), tensor.type()));
         }
-        return new Embeddings(tensor.type() == ElementType.F32 ? tensor.bytes() : widen(tensor, arena), tensor.rows());
+        return new Embeddings(
+                tensor.type() == ElementType.F32 ? tensor.read(arena) : widen(tensor, arena), tensor.rows());
     }
 
-    private static MemorySegment widen(StoredTensor tensor, Arena arena) {
+    private static MemorySegment widen(StoredTensor tensor, Arena arena) throws IOException {
         long rowBytes = tensor.rowLength() * Float.BYTES;
         MemorySegment rows = arena.allocate(tensor.rows() * rowBytes, 64);
         float[] row = new float[(int) tensor.rowLength()];

@@ -302,7 +302,7 @@ public final class InfoCommand extends IcfCommand {
                                     described.put("name", tensor.name());
                                     described.put("type", tensor.type().name());
                                     described.put("shape", tensor.shape());
-                                    described.put("bytes", tensor.bytes().byteSize());
+                                    described.put("bytes", tensor.byteSize());
                                     return described;
                                 })
                                 .toList());

@@ -49,10 +49,14 @@ class DumpCommandTest {
                         golden("qa_chunk48.context_ids"),
                         "--max-chunk",
                         "48",
+                        "--force",
                         "-o",
                         out.toString())
                 .output();
         assertSame(tensor(out, "digest"), goldenFloats("qa_chunk48.digest"));
+        assertThat(Cli.runPair("dump", "digest", "--tokens", golden("qa.context_ids"), "-o", out.toString())
+                        .failure())
+                .contains("--force replaces it");
     }
 
     @Test
@@ -213,13 +217,13 @@ class DumpCommandTest {
     private float[] tensor(Path file, String name) throws IOException {
         StoredTensor tensor = Safetensors.open(file, arena).tensors().get(name);
         assertThat(tensor.type()).isEqualTo(ElementType.F32);
-        return tensor.bytes().toArray(ValueLayout.JAVA_FLOAT);
+        return tensor.read(Arena.ofAuto()).toArray(ValueLayout.JAVA_FLOAT);
     }
 
     private int[] ids(Path file) throws IOException {
         StoredTensor tensor = Safetensors.open(file, arena).tensors().get("ids");
         assertThat(tensor.type()).isEqualTo(ElementType.I32);
-        return tensor.bytes().toArray(ValueLayout.JAVA_INT);
+        return tensor.read(Arena.ofAuto()).toArray(ValueLayout.JAVA_INT);
     }
 
     private Safetensors golden() throws IOException {
@@ -227,11 +231,11 @@ class DumpCommandTest {
     }
 
     private float[] goldenFloats(String name) throws IOException {
-        return golden().tensors().get(name).bytes().toArray(ValueLayout.JAVA_FLOAT);
+        return golden().tensors().get(name).read(Arena.ofAuto()).toArray(ValueLayout.JAVA_FLOAT);
     }
 
     private int[] ids(String name) throws IOException {
-        return golden().tensors().get(name).bytes().toArray(ValueLayout.JAVA_INT);
+        return golden().tensors().get(name).read(Arena.ofAuto()).toArray(ValueLayout.JAVA_INT);
     }
 
     private String golden(String ids) throws IOException {

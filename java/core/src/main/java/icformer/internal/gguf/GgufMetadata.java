@@ -82,9 +82,11 @@ public final class GgufMetadata implements Metadata {
         Map<String, Entry> known = entries;
         if (known == null) {
             known = new LinkedHashMap<>();
-            for (GgufReader.Key key : reader.keys()) {
+            List<GgufReader.Key> keys = reader.keys();
+            for (int i = 0; i < keys.size(); i++) {
+                GgufReader.Key key = keys.get(i);
                 Kind kind = KINDS.get(key.kind());
-                known.put(key.name(), new Entry(known.size(), new Key(key.name(), kind, key.isArray(), key.count())));
+                known.put(key.name(), new Entry(i, new Key(key.name(), kind, key.isArray(), key.count())));
             }
             entries = known;
         }

@@ -1,0 +1,41 @@
+# The folder that the build fills is the build's own: nothing that anybody else has put into it is replaced or removed.
+
+# icf_own_folder(FOLDER): takes a folder that is missing or empty, and marks it by a files.txt; one that an earlier build has
+# marked it takes as it is, and any other it refuses.
+function(icf_own_folder folder)
+  set(list "${folder}/files.txt")
+  if(EXISTS "${list}")
+    file(STRINGS "${list}" lines)
+    foreach(line IN LISTS lines)
+      string(LENGTH "${line}" length)
+      if(length LESS 67 OR NOT line MATCHES "^[0-9a-f]+  [A-Za-z0-9_][A-Za-z0-9._+-]*$")
+        message(FATAL_ERROR "${list} is not the list of a build's files. Choose another folder, or empty this one.")
+      endif()
+    endforeach()
+    return()
+  endif()
+  file(GLOB present LIST_DIRECTORIES true "${folder}/*" "${folder}/.[!.]*")
+  if(present)
+    list(GET present 0 first)
+    message(FATAL_ERROR "${folder} holds files that are not the build's, such as ${first}, and would be filled with libraries. "
+      "Choose another folder, or empty this one.")
+  endif()
+  file(WRITE "${list}" "")
+endfunction()
+
+# icf_owned_files(FOLDER RESULT): names of the files that an earlier build has put there, and nobody has changed since.
+function(icf_owned_files folder result)
+  set(names "")
+  file(STRINGS "${folder}/files.txt" lines)
+  foreach(line IN LISTS lines)
+    string(SUBSTRING "${line}" 0 64 sum)
+    string(SUBSTRING "${line}" 66 -1 name)
+    if(EXISTS "${folder}/${name}" AND NOT IS_DIRECTORY "${folder}/${name}")
+      file(SHA256 "${folder}/${name}" now)
+      if(now STREQUAL sum)
+        list(APPEND names "${name}")
+      endif()
+    endif()
+  endforeach()
+  set(${result} "${names}" PARENT_SCOPE)
+endfunction()

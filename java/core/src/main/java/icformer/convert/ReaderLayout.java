@@ -140,7 +140,8 @@ final class ReaderLayout {
 
     private static double number(Safetensors tensors, Path json, String key) throws IOException {
         Object value = Files.exists(json)
-                ? Json.parseObject(SourceFile.readAll(json, MAX_JSON_BYTES), json).get(key)
+                ? Json.parseObject(SourceFile.readAll(json, MAX_JSON_BYTES), json)
+                        .get(key)
                 : tensors.metadata().get(key);
         try {
             double number = Double.parseDouble(String.valueOf(value));

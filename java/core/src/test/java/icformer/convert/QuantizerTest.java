@@ -112,8 +112,7 @@ class QuantizerTest {
         Quantizer.quantize(former, quantized, Quantizer.Options.of(TensorType.of("q4_0")));
         FormerConverter.convert(Checkpoints.TINY, converted, options.withType(TensorType.of("q4_0")));
         try (GgufFile a = GgufFile.open(quantized);
-                GgufFile b = GgufFile.open(converted);
-                Arena arena = Arena.ofConfined()) {
+                GgufFile b = GgufFile.open(converted)) {
             assertThat(a.tensors()).isEqualTo(b.tensors());
             MemorySegment data = TestData.bytes(quantized).asSlice(a.dataOffset());
             assertThat(data.mismatch(TestData.bytes(converted).asSlice(b.dataOffset())))

@@ -20,11 +20,11 @@ public final class Icformer {
     public static void setLogLevel(LogLevel level) {
         NativeLibrary.setLogLevel(
                 switch (level) {
-                    case NONE -> NativeLibrary.LOG_NONE;
-                    case ERROR -> NativeLibrary.LOG_ERROR;
-                    case WARN -> NativeLibrary.LOG_WARN;
-                    case INFO -> NativeLibrary.LOG_INFO;
-                    case DEBUG -> NativeLibrary.LOG_DEBUG;
+                    case NONE -> NativeLibrary.LogLevels.NONE;
+                    case ERROR -> NativeLibrary.LogLevels.ERROR;
+                    case WARN -> NativeLibrary.LogLevels.WARN;
+                    case INFO -> NativeLibrary.LogLevels.INFO;
+                    case DEBUG -> NativeLibrary.LogLevels.DEBUG;
                 });
     }
 }

@@ -194,10 +194,10 @@ class AdapterTest {
         Former without = model.openFormer(TestData.former());
         assertThat(former.hasReader()).isTrue();
         assertThat(without.hasReader()).isFalse();
-        assertThat(former.fingerprint()).isEqualTo(without.fingerprint());
+        assertThat(former.fingerprint()).isNotEqualTo(without.fingerprint());
         Digest digest = digest(file);
         Prompt prompt = ContextPrompt.of(former, model).with(digest, "Why?");
-        Prompt plain = ContextPrompt.of(without, model).with(digest, "Why?");
+        Prompt plain = ContextPrompt.of(without, model).with(digest(TestData.former()), "Why?");
         assertThat(prompt.fingerprint()).isNotEqualTo(plain.fingerprint());
         try (Adapter reader = model.openReader(former);
                 Session byItself = model.openSession(OPTIONS);

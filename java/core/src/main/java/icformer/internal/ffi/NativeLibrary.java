@@ -24,17 +24,20 @@ public final class NativeLibrary {
     /** System property: the folder of the native library. Without it, the library comes out of the class path. */
     public static final String PATH_PROPERTY = "icformer.library.path";
 
-    /** Levels of {@link #setLogLevel}. */
-    public static final int LOG_NONE = IcfNative.ICF_LOG_NONE();
-
-    public static final int LOG_ERROR = IcfNative.ICF_LOG_ERROR();
-    public static final int LOG_WARN = IcfNative.ICF_LOG_WARN();
-    public static final int LOG_INFO = IcfNative.ICF_LOG_INFO();
-    public static final int LOG_DEBUG = IcfNative.ICF_LOG_DEBUG();
-
     private static volatile boolean loaded;
 
     private NativeLibrary() {}
+
+    /** Levels of {@link #setLogLevel}. A class of their own, so that a platform without the bindings can be told of. */
+    public static final class LogLevels {
+        public static final int NONE = IcfNative.ICF_LOG_NONE();
+        public static final int ERROR = IcfNative.ICF_LOG_ERROR();
+        public static final int WARN = IcfNative.ICF_LOG_WARN();
+        public static final int INFO = IcfNative.ICF_LOG_INFO();
+        public static final int DEBUG = IcfNative.ICF_LOG_DEBUG();
+
+        private LogLevels() {}
+    }
 
     /** An {@code icf_type_info}. */
     public record TensorTypeInfo(String name, int blockLength, int blockBytes, boolean canQuantize) {}

@@ -155,6 +155,7 @@ class ProcessTest {
                         "20000",
                         "--ctx",
                         "20100",
+                        "--force",
                         "-o",
                         out.toString()));
         while (files().size() < 2

@@ -68,7 +68,7 @@ class ContextTest {
 
     private String digestOf(Path file, String encoding) throws IOException {
         Path out = folder.resolve("out.digest");
-        Cli.runPair("compress", "--context", file.toString(), "-o", out.toString(), "--encoding", encoding)
+        Cli.runPair("compress", "--context", file.toString(), "-o", out.toString(), "--force", "--encoding", encoding)
                 .output();
         return String.valueOf(Cli.run("info", out.toString(), "--json").json().get("context_sha256"));
     }

@@ -78,8 +78,8 @@ class AdapterCommandsTest {
 
     private float[] logits(String model, String... more) throws IOException {
         String out = folder.resolve("logits.safetensors").toString();
-        List<String> command =
-                new ArrayList<>(List.of("dump", "logits", "--model", model, "--tokens", "1,17,42,300,5", "-o", out));
+        List<String> command = new ArrayList<>(
+                List.of("dump", "logits", "--model", model, "--tokens", "1,17,42,300,5", "--force", "-o", out));
         command.addAll(List.of(more));
         assertThat(Cli.run(command.toArray(String[]::new)).code()).isZero();
         try (Arena arena = Arena.ofConfined()) {
